@@ -1,0 +1,126 @@
+"""A backbone: an ordered list of stages whose composition is exactly the original network, and where to cut it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import nn
+
+from graft.errors import SettingError, must
+from graft.preprocess import Preprocess
+
+Kind = Literal["vector", "map", "tokens"]
+
+
+@dataclass(frozen=True)
+class WeightsInfo:
+    """Where weights came from, and what they are."""
+
+    source: str
+    """``package:...``, ``hub:...``, ``file:...`` or ``random:seed``."""
+    sha256: str
+    """Of the tensors by name, dtype, shape and bytes; independent of the file format they came in."""
+    licence: str
+    """SPDX name where known, else ``unknown``."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of the network."""
+
+    name: str
+    """Name of the first module in it, such as ``blocks.5``."""
+    module: nn.Module
+    """Takes the previous stage's output, batch first; gives one tensor."""
+    shape: tuple[int, ...]
+    """Shape of its output without the batch axis: (C,), (C, H, W) or (tokens, C)."""
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A pretrained network as stages, with all that is needed to run it on raw inputs."""
+
+    name: str
+    family: str
+    """The file in ``backbones/`` that loads it."""
+    normalise: nn.Module
+    """From the preprocessed array (uint8 images, say) to what stage 0 takes."""
+    stages: tuple[Stage, ...]
+    """Frozen, in eval mode. The last one gives the feature vector, unless the backbone was shortened."""
+    classifier: nn.Module
+    """The original top, kept only so that composition can be checked; Identity where absent."""
+    preprocess: Preprocess
+    weights: WeightsInfo
+
+    @property
+    def n_stages(self) -> int:
+        """The number of stages; a cut lies in 0..n_stages."""
+        return len(self.stages)
+
+    def check_cut(self, cut: int) -> int:
+        """Return ``cut``. Raises SettingError if it is not in 0..n_stages."""
+        if not 0 <= cut <= self.n_stages:
+            do = f"Take a cut between 0 (train everything) and {self.n_stages} (train the head only)"
+            raise SettingError(must("cut", f"from 0 to {self.n_stages} for {self.name}", cut, do))
+        return cut
+
+    def prefix(self, cut: int) -> nn.Sequential:
+        """Return what is before the cut, frozen: preprocessed arrays to activations. Cut 0 is empty."""
+        self.check_cut(cut)
+        modules = [stage.module for stage in self.stages[:cut]]
+        return nn.Sequential(self.normalise, *modules).eval() if cut else nn.Sequential()
+
+    def suffix(self, cut: int) -> nn.Sequential:
+        """Return what is after the cut, one child a stage; at cut 0 the first child also normalises.
+
+        The modules are the backbone's own, not copies: who trains them copies first.
+        """
+        self.check_cut(cut)
+        modules = [stage.module for stage in self.stages[cut:]]
+        if cut == 0:
+            modules[0] = nn.Sequential(self.normalise, modules[0])
+        return nn.Sequential(*modules)
+
+    def shape(self, cut: int) -> tuple[int, ...]:
+        """Return the shape of one activation at the cut, without the batch axis."""
+        return self.stages[self.check_cut(cut) - 1].shape if cut else self.preprocess.shape
+
+    def ending_in(self, kind: Kind) -> "Backbone":
+        """Return the backbone without the last stages, so that it ends in a vector, map or token output.
+
+        Raises SettingError if no stage gives that kind.
+        """
+        wanted = {"vector": 1, "tokens": 2, "map": 3}[kind]
+        for count in range(self.n_stages, 0, -1):
+            if len(self.stages[count - 1].shape) == wanted:
+                return replace(self, stages=self.stages[:count], classifier=nn.Identity())
+        do = "Take the linear head, or another backbone"
+        raise SettingError(must("head", f"one that fits {self.name}", f"one that takes a {kind}", do))
+
+    def find(self, name: str) -> int:
+        """Return the cut before the stage of that name. Raises SettingError."""
+        names = [stage.name for stage in self.stages]
+        if name not in names:
+            raise SettingError(must("cut", f"a stage of {self.name}", repr(name), f"Take one of {', '.join(names)}"))
+        return names.index(name)
+
+    def composed(self) -> nn.Sequential:
+        """Return normalised input -> original output: all stages and the original classifier."""
+        return nn.Sequential(*(stage.module for stage in self.stages), self.classifier)
+
+    def parameters(self) -> int:
+        """Return the number of parameters in the stages."""
+        return sum(p.numel() for stage in self.stages for p in stage.module.parameters())
+
+
+def frozen(modules: Sequence[nn.Module]) -> None:
+    """Put modules into eval mode and switch their gradients off."""
+    for module in modules:
+        module.eval().requires_grad_(False)
+
+
+def output_shape(module: nn.Module, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of a module's output for one float input of ``shape``, batch axis left out."""
+    with torch.no_grad():
+        return tuple(module(torch.zeros(1, *shape)).shape[1:])

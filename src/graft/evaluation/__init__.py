@@ -1,0 +1,1 @@
+"""To be described by the first file that lives here."""

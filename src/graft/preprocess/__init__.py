@@ -1,0 +1,8 @@
+"""One specification a modality, and its augmentations: bytes in, the backbone's input out."""
+
+from graft.preprocess._base import Facts, Preprocess
+from graft.registry import Registry
+
+REGISTRY: Registry[Preprocess] = Registry(__name__, "modality", Preprocess)
+
+__all__ = ["REGISTRY", "Facts", "Preprocess"]

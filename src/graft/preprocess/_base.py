@@ -1,0 +1,79 @@
+"""What every modality's preprocessing promises: bytes to array, exactly as the backbone's weights expect it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from graft.types import Finding
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the first look at an input's bytes tells, without decoding all of it."""
+
+    format: str
+    """What the bytes are, such as ``JPEG``, whatever the file is called."""
+    shape: tuple[int, ...]
+    """Natural size: (height, width) in pixels for images."""
+    findings: tuple[Finding, ...] = ()
+    """What is odd about it; a finding of severity ``error`` means that it is set aside."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocess(ABC):
+    """One modality's preprocessing: settings only, comparable, written into the artifact as JSON."""
+
+    modality: ClassVar[str]
+
+    @abstractmethod
+    def inspect(self, content: bytes, source: str) -> Facts:
+        """Look at the header of one input. Never raises for bad content: it returns findings."""
+
+    @abstractmethod
+    def decode(self, content: bytes) -> np.ndarray:
+        """Return the decoded input before resizing to the backbone's size.
+
+        Raises UnreadableInputError with one clear sentence.
+        """
+
+    @abstractmethod
+    def fit(self, decoded: np.ndarray) -> np.ndarray:
+        """Return view 0, not augmented: the fixed-shape array that the backbone's prefix takes."""
+
+    @abstractmethod
+    def augmented(self, decoded: np.ndarray, augmentation: str, seed: int) -> np.ndarray:
+        """Return a randomly augmented view, decided by ``seed`` alone; same shape and dtype as ``fit``."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one preprocessed input, without the batch axis."""
+
+    @property
+    @abstractmethod
+    def dtype(self) -> str:
+        """NumPy name of the preprocessed array's dtype, such as ``uint8``."""
+
+    @abstractmethod
+    def perceptual_hash(self, fitted: np.ndarray) -> int:
+        """Return a 64-bit hash of view 0 that near-identical inputs share but for a few bits."""
+
+    @abstractmethod
+    def simple_features(self, fitted: np.ndarray) -> np.ndarray:
+        """Return features without a network, float32 (features,), for the ladder's second rung."""
+
+    @abstractmethod
+    def picture(self, content: bytes, side: int) -> bytes:
+        """Return a small WebP or JPEG of the input for the report, longest side ``side`` pixels."""
+
+    @abstractmethod
+    def to_json(self) -> dict[str, Any]:
+        """Return every setting as plain JSON data; part of the store's key and of the artifact."""
+
+    @classmethod
+    @abstractmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Preprocess":
+        """Return what ``to_json`` described."""

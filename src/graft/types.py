@@ -1,0 +1,97 @@
+"""Small values that travel between the floors of the house; they hold data and know nothing else."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal
+
+Part = Literal["train", "val", "test"]
+PARTS: tuple[Part, ...] = ("train", "val", "test")
+Device = Literal["auto", "cpu", "cuda", "mps"]
+
+Progress = Callable[[str, int, int], None]
+"""``progress(what, done, total)``: called from the working thread, cheap, never raises."""
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """Progress that shows nothing; the default of the Python interface's inner functions."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One labelled input: where its bytes are and what the person says of it."""
+
+    source: str
+    """What is shown to the person: the path as given, or ``array 3``."""
+    label: str | None = None
+    """Class name, or None where inputs are only predicted."""
+    path: Path | None = None
+    """The file, or None where the bytes came with the example."""
+    content: bytes | None = field(default=None, repr=False)
+    """The encoded bytes where they did not come from a file."""
+    part: Part | None = None
+    """The part that the person put it in, or None: Graft decides."""
+    group: str | None = None
+    """Examples of one group (a patient, a burst) always share a part."""
+
+    def read(self) -> bytes:
+        """Return the encoded bytes. Raises OSError if the file cannot be read."""
+        if self.content is not None:
+            return self.content
+        if self.path is None:
+            raise FileNotFoundError(f"{self.source} has neither a path nor content")
+        return self.path.read_bytes()
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A metric that is never bare: its value, its 95 % interval and the number of items behind it."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def to_json(self) -> dict[str, float | int]:
+        """Return ``{"value", "low", "high", "n"}``."""
+        return {"value": self.value, "low": self.low, "high": self.high, "n": self.n}
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}] (n={self.n})"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that the audit noticed: its kind, the files it concerns, a sentence for the person."""
+
+    kind: str
+    """Stable snake_case name, such as ``unreadable`` or ``duplicate_across_parts``."""
+    files: tuple[str, ...]
+    """The sources concerned; for duplicates the members of one set."""
+    message: str
+    """One sentence: what was seen and what Graft did with it."""
+    severity: Literal["note", "warning", "error"] = "warning"
+    """``error``: set aside; ``warning``: look at it; ``note``: handled, for the record."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """JSON-able facts behind the sentence (distances, counts, labels)."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the finding as plain JSON data."""
+        return {
+            "kind": self.kind,
+            "files": list(self.files),
+            "message": self.message,
+            "severity": self.severity,
+            "details": dict(self.details),
+        }
+
+
+def digest(*parts: bytes | str) -> str:
+    """Return the sha-256 in hex of the parts, each preceded by its length so that no two lists collide."""
+    state = sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        state.update(len(data).to_bytes(8, "big"))
+        state.update(data)
+    return state.hexdigest()
