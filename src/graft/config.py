@@ -1,1 +1,115 @@
-"""The recipe: every setting of a fit, checked at the edge."""
+"""The recipe: every setting of a fit as a person asks for it, checked here and nowhere else."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from graft.errors import SettingError, must, unknown_name
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+Plain = dict[str, Any]
+
+
+def seconds(value: object) -> float:
+    """Return a duration in seconds from ``90``, ``"90s"``, ``"15m"`` or ``"1.5h"``. Raises ValueError."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*", str(value))
+    if found is None:
+        raise ValueError("a duration such as 90s, 15m or 1h")
+    return float(found[1]) * _UNITS[found[2] or "s"]
+
+
+class Recipe(BaseModel):
+    """All that decides the outcome of a fit; the same recipe, data and machine give the same model."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+    data: str = Field("", description="folder, CSV, JSONL or Parquet file with the labelled inputs")
+    backbone: str = Field("auto", description="pretrained network; auto takes the packaged default of the modality")
+    weights: str = Field("auto", description="auto, random, or a file of weights")
+    strategy: str = Field("auto", description="way of adapting; auto climbs the ladder")
+    head: str = Field("linear", description="what stands on the features: linear, mlp or conv")
+    task: str = Field("classification", description="what is predicted")
+    settings: Plain = Field(default_factory=dict, description="settings of strategies and head, dotted keys")
+    reader: str = Field("auto", description="how the data is read: auto, folder, csv, jsonl or parquet")
+    input_column: str | None = Field(None, description="column of a table that holds the paths")
+    label_column: str | None = Field(None, description="column of a table that holds the labels")
+    group_column: str | None = Field(None, description="column whose equal values always share a part")
+    augment: str = Field("photos", description="photos, digits, documents, none, or a list such as crop,flip,noise")
+    views: int | None = Field(None, ge=1, le=64, description="stored views an input; none takes the strategy's own")
+    cut: int | str | None = Field(None, description="where partial fine-tuning cuts: a number or a stage's name")
+    class_weights: Literal["none", "balanced"] = Field("none", description="balanced weighs rare classes up")
+    budget: Annotated[float, BeforeValidator(seconds)] = Field(900.0, gt=0, description="time to spend: 90s, 15m, 1h")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where to compute")
+    runtime: str = Field("auto", description="what runs the frozen part: auto, torch, openvino or onnxruntime")
+    max_pixels: int = Field(100_000_000, ge=1, description="larger images are refused, as a guard against bombs")
+    slim: bool = Field(False, description="leave frozen weights out of the model folder and name their source")
+    seed: int = Field(0, ge=0, lt=2**32, description="decides everything that is drawn at random")
+
+    @classmethod
+    def read(cls, file: Path | None = None, sets: Mapping[str, Any] | None = None, **flags: object) -> "Recipe":
+        """Return the recipe from a YAML file, then ``key=value`` settings, then flags; later ones win.
+
+        Raises SettingError with one sentence for each value that is wrong.
+        """
+        plain: Plain = dict(_yaml(file)) if file else {}
+        plain.pop("graft", None)
+        settings = dict(plain.pop("settings", None) or {})
+        for key, value in (sets or {}).items():
+            if key in cls.model_fields and key != "settings":
+                plain[key] = value
+            else:
+                settings[key] = value
+        plain.update({key: value for key, value in flags.items() if value is not None})
+        plain["settings"] = {**settings, **dict(plain.get("settings") or {})}
+        try:
+            return cls(**plain)
+        except ValidationError as error:
+            raise SettingError("\n".join(cls._sentence(dict(fault)) for fault in error.errors())) from None
+
+    @classmethod
+    def _sentence(cls, fault: Plain) -> str:
+        name = str(fault["loc"][0])
+        if fault["type"] == "extra_forbidden":
+            return str(unknown_name("a setting", name, cls.model_fields, "graft fit --help"))
+        wanted = re.sub(r"^(Input|Value error,?) (should be )?", "", fault["msg"])
+        wanted = wanted[0].lower() + wanted[1:]
+        return must(name, wanted, repr(fault["input"]), f"Its meaning: {cls.model_fields[name].description}")
+
+    def to_yaml(self, **more: object) -> str:
+        """Return the recipe as YAML, with the settings as they were resolved where ``more`` gives them."""
+        from graft import __version__
+
+        plain = {"graft": __version__, **self.model_dump(), **more}
+        return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+
+
+def _yaml(file: Path) -> Plain:
+    do = "Take a recipe.yaml that `graft fit` wrote, or see docs/recipe.md"
+    try:
+        plain = yaml.safe_load(file.read_text("utf-8"))
+    except OSError:
+        raise SettingError(must("--recipe", "a file that can be read", str(file), do)) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        got = f"{file}: {' '.join(str(error).split())}"
+        raise SettingError(must("--recipe", "a YAML file", got, do)) from None
+    if not isinstance(plain, dict) or not all(isinstance(key, str) for key in plain):
+        raise SettingError(must("--recipe", "a mapping of settings", f"a {type(plain).__name__}", do))
+    return plain
+
+
+def assignments(pairs: list[str]) -> Plain:
+    """Return ``["a=1", "b.c=x"]`` as a mapping, values read as YAML scalars. Raises SettingError."""
+    plain: Plain = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not (key.strip() and equals):
+            raise SettingError(must("--set", "key=value", repr(pair), "Write it such as --set optimisation.epochs=4"))
+        try:
+            plain[key.strip()] = yaml.safe_load(text) if text.strip() else text
+        except yaml.YAMLError:
+            plain[key.strip()] = text
+    return plain

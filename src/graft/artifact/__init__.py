@@ -1,1 +1,6 @@
-"""To be described by the first file that lives here."""
+"""The saved model: manifest, weights and migrations."""
+
+from graft.artifact.folder import Assembled, adapted, check_target, describe, load, save
+from graft.artifact.manifest import NAME, Manifest
+
+__all__ = ["NAME", "Assembled", "Manifest", "adapted", "check_target", "describe", "load", "save"]

@@ -1,0 +1,190 @@
+"""The saved model: a folder of data, never code, that appears whole or not at all and is checked when it is loaded."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from graft import backbones, heads, preprocess, tasks
+from graft.artifact import manifest as manifests
+from graft.backbones import Backbone, Stage
+from graft.errors import ArtifactError, must
+from graft.heads import Head
+from graft.tasks import Task
+
+WEIGHTS = "weights.safetensors"
+BODY = "stages."
+TOP = "head."
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """A model put together: the adapted backbone, the head module, and what the manifest says of them."""
+
+    backbone: Backbone
+    """Stages as they were adapted; it ends in what the head takes."""
+    head: nn.Module
+    task: Task
+    manifest: Mapping[str, Any]
+
+    @property
+    def cut(self) -> int:
+        """Stages before it are as they were pretrained."""
+        return int(self.manifest["cut"])
+
+
+def adapted(backbone: Backbone, cut: int, suffix: nn.Sequential) -> Backbone:
+    """Return the backbone with its stages from the cut on replaced by the trained ones."""
+    modules = list(suffix)
+    if cut == 0:
+        modules[0] = modules[0][1]
+    trained = [Stage(old.name, new, old.shape) for old, new in zip(backbone.stages[cut:], modules, strict=True)]
+    return replace(backbone, stages=(*backbone.stages[:cut], *trained))
+
+
+def describe(backbone: Backbone, cut: int, head: Head, settings: Mapping[str, Any], task: Task) -> dict[str, Any]:
+    """Return the part of the manifest that loading needs; ``settings`` are the head's."""
+    return {
+        "task": {"name": _file_name(task), "classes": list(task.classes)},
+        "modality": backbone.preprocess.modality,
+        "preprocess": backbone.preprocess.to_json(),
+        "backbone": {
+            "name": backbone.name,
+            "family": backbone.family,
+            "weights": vars(backbone.weights),
+            "stages": [stage.name for stage in backbone.stages],
+        },
+        "cut": cut,
+        "head": {"name": _file_name(head), "settings": dict(settings)},
+    }
+
+
+def _file_name(plug_in: object) -> str:
+    return type(plug_in).__module__.rpartition(".")[2]
+
+
+def check_target(out: Path) -> None:
+    """Raise ArtifactError unless a model can be written at ``out``; asked before any work begins."""
+    do = "Take another --out"
+    if out.exists() and not out.is_dir():
+        raise ArtifactError(must("--out", "a folder", f"the file {out}", do))
+    if out.is_dir() and any(out.iterdir()) and not (out / manifests.NAME).is_file():
+        raise ArtifactError(
+            must("--out", "a new folder or one that holds a Graft model", f"{out} with other files", do)
+        )
+    parent = next(p for p in (out.absolute(), *out.absolute().parents) if p.exists())
+    if not parent.is_dir():
+        raise ArtifactError(must("--out", "inside a folder", f"the file {parent}", do))
+    try:
+        probe = Path(tempfile.mkdtemp(prefix=".graft-", dir=parent))
+    except OSError as error:
+        raise ArtifactError(must("--out", "a folder that can be written", f"{out}: {error.strerror}", do)) from None
+    probe.rmdir()
+
+
+def save(
+    out: Path,
+    model: Assembled,
+    *,
+    slim: bool = False,
+    extras: Callable[[Path], None] = lambda folder: None,
+) -> Assembled:
+    """Write the model folder and return the model with its sealed manifest; ``extras`` adds report and card.
+
+    The folder is filled beside its place and moved there in one step, so a kill leaves the old model or the new one.
+    ``slim`` leaves the tensors before the cut out and names their source. Raises ArtifactError.
+    """
+    check_target(out)
+    out = out.absolute()
+    work: Path | None = None
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+        tensors = backbones.tensors_of(model.backbone)
+        if slim:
+            kept = tuple(f"{BODY}{i}." for i in range(model.cut, model.backbone.n_stages))
+            tensors = {name: value for name, value in tensors.items() if name.startswith(kept)}
+        tensors |= {f"{TOP}{name}": value for name, value in model.head.state_dict().items()}
+        save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, work / WEIGHTS)
+        manifest = {**model.manifest, "slim": slim, "files": {WEIGHTS: manifests.file_hash(work / WEIGHTS)}}
+        sealed = manifests.write(work, manifest)
+        extras(work)
+        work.chmod(0o755)
+        _swap(work, out)
+    except OSError as error:
+        do = "Free some space or take another --out; what was computed is kept in the activation store"
+        raise ArtifactError(must("--out", "a folder that can be written", f"{out}: {error.strerror}", do)) from None
+    finally:
+        if work is not None:
+            shutil.rmtree(work, ignore_errors=True)
+    return replace(model, manifest=sealed)
+
+
+def _swap(work: Path, out: Path) -> None:
+    """Put ``work`` where ``out`` is; the old folder goes only after the new one is in place."""
+    old = out.with_name(f".{out.name}-old-{os.getpid()}")
+    if out.exists():
+        out.rename(old)
+    try:
+        work.rename(out)
+    except OSError:
+        with suppress(OSError):
+            old.rename(out)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def load(folder: Path) -> Assembled:
+    """Return the model of a folder after its format, hashes, names and shapes were checked. Raises ArtifactError."""
+    manifest = manifests.read(folder)
+    manifests.check_files(folder, manifest)
+    try:
+        tensors = load_file(folder / WEIGHTS)
+    except SafetensorError as error:
+        raise ArtifactError(must(str(folder / WEIGHTS), "a safetensors file", error, "Fit again")) from None
+    told = manifest["backbone"]
+    source = _pretrained(told, manifest) if manifest["slim"] else backbones.skeleton(told["name"], told["family"])
+    specification = preprocess.REGISTRY.get(manifest["modality"]).from_json(manifest["preprocess"])
+    source = replace(source, stages=source.stages[: len(told["stages"])], preprocess=specification)
+    body = {name: value for name, value in tensors.items() if name.startswith(BODY)}
+    if manifest["slim"]:
+        body = backbones.tensors_of(source) | body
+    network = replace(
+        backbones.with_tensors(source, body),
+        weights=backbones.WeightsInfo(**told["weights"]),
+    )
+    head_settings = heads.REGISTRY.create(manifest["head"]["name"], manifest["head"]["settings"])
+    task_class = tasks.REGISTRY.get(manifest["task"]["name"])
+    task = task_class(classes=tuple(manifest["task"]["classes"]))
+    head = head_settings.build(manifest["head_shape"], task.outputs).eval().requires_grad_(False)
+    _fill(head, {n.removeprefix(TOP): value for n, value in tensors.items() if n.startswith(TOP)}, folder)
+    return Assembled(network, head, task, manifest)
+
+
+def _pretrained(told: Mapping[str, Any], manifest: Mapping[str, Any]) -> Backbone:
+    """Load the frozen tensors that a slim folder leaves out, and check that they are the same ones."""
+    source = str(told["weights"]["source"])
+    weights = source.removeprefix("file:") if source.startswith("file:") else "auto"
+    network = backbones.load(f"{told['family']}:{told['name']}", weights=weights)
+    if network.weights.sha256 != told["weights"]["sha256"]:
+        do = f"Bring the weights that it was fitted on ({source})"
+        raise ArtifactError(must("the frozen weights of a slim model", told["weights"]["sha256"], network.weights, do))
+    return network
+
+
+def _fill(head: nn.Module, tensors: Mapping[str, torch.Tensor], folder: Path) -> None:
+    want = {name: tuple(value.shape) for name, value in head.state_dict().items()}
+    have = {name: tuple(value.shape) for name, value in tensors.items()}
+    if want != have:
+        do = "Fit again with this version"
+        raise ArtifactError(must(f"the head in {folder / WEIGHTS}", str(want), str(have), do))
+    head.load_state_dict(dict(tensors))
