@@ -1,0 +1,175 @@
+"""Photos and other pictures: decoded upright in RGB, short side resized with antialiasing, centre cropped, uint8."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import PurePath
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from PIL import Image as Picture
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional
+
+from graft.errors import ArtifactError, SettingError, must
+from graft.preprocess import _image_augment, _image_decode, _image_features
+from graft.preprocess._base import Facts, Preprocess
+from graft.preprocess._image_inspect import Header, read_header
+from graft.types import Finding
+
+RECIPE = 1
+"""Version of the recipe: raise it whenever the same bytes and settings would give other values."""
+
+WIDEST = 4
+"""An image longer than this many times its short side is cut to it before resizing: the crop never shows more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image(Preprocess):
+    """Images: bytes in, uint8 (3, height, width) of ``size`` out; normalisation belongs to the backbone."""
+
+    modality: ClassVar[str] = "image"
+
+    size: tuple[int, ...] = (224, 224)
+    """Height and width in pixels of what the backbone takes."""
+    resize: int = 256
+    """The short side is resized to this many pixels before the centre crop."""
+    interpolation: Literal["bicubic", "bilinear", "nearest"] = "bicubic"
+    """How pixels are resampled; always with antialiasing."""
+    max_pixels: int = 178_956_970
+    """An image whose header claims more pixels is refused before it is decoded."""
+
+    def __post_init__(self) -> None:
+        """Check the settings. Raises SettingError."""
+        if len(self.size) != 2 or min(self.size) < 1:
+            raise SettingError(must("size", "two positive integers, height and width", self.size, "Give 224,224"))
+        if self.resize < max(self.size):
+            wanted = f"at least the crop's longer side, {max(self.size)}"
+            raise SettingError(must("resize", wanted, self.resize, "Raise resize or lower size"))
+        if self.max_pixels < 1:
+            raise SettingError(must("max_pixels", "a positive integer", self.max_pixels, "Give a larger one"))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(3, height, width)."""
+        return (3, *self.size)
+
+    @property
+    def dtype(self) -> str:
+        """``uint8``."""
+        return "uint8"
+
+    def inspect(self, content: bytes, source: str) -> Facts:
+        """Read the header of one image; takes some microseconds, decodes nothing, never raises for bad content."""
+        header = read_header(content, self.max_pixels)
+        return Facts(header.format, header.shape, findings(header, source))
+
+    def decode(self, content: bytes) -> np.ndarray:
+        """Return the picture as uint8 (height, width, 3), upright RGB. Raises UnreadableInputError."""
+        return _image_decode.decode(content, side=self.resize, max_pixels=self.max_pixels)
+
+    def fit(self, decoded: np.ndarray) -> np.ndarray:
+        """Return view 0, uint8 (3, height, width): short side resized to ``resize``, then the centre.
+
+        The reference is torchvision's Resize and CenterCrop with antialiasing, which is Pillow's resize but for
+        roundings of one or two levels.
+        """
+        pixels = torch.from_numpy(_narrow(decoded)).permute(2, 0, 1)
+        mode = InterpolationMode(self.interpolation)
+        resized = functional.resize(pixels, [self.resize], interpolation=mode, antialias=True)
+        cropped: np.ndarray = functional.center_crop(resized, list(self.size)).contiguous().numpy()
+        return cropped
+
+    def augmented(self, decoded: np.ndarray, augmentation: str, seed: int) -> np.ndarray:
+        """Return a view, uint8 (3, height, width), augmented as ``augmentation`` says and ``seed`` alone decides.
+
+        Raises SettingError for an unknown name.
+        """
+        return _image_augment.augment(self, decoded, augmentation, seed, self.interpolation)
+
+    def perceptual_hash(self, fitted: np.ndarray) -> int:
+        """Return the 64-bit DCT hash of a view 0 (Zauner 2010)."""
+        return _image_features.perceptual_hash(fitted)
+
+    def simple_features(self, fitted: np.ndarray) -> np.ndarray:
+        """Return a colour histogram and HOG of a view 0, float32 (964,)."""
+        return _image_features.simple_features(fitted)
+
+    def picture(self, content: bytes, side: int) -> bytes:
+        """Return a WebP with a longest side of at most ``side`` pixels. Raises UnreadableInputError."""
+        picture = Picture.fromarray(_image_decode.decode(content, side=side, max_pixels=self.max_pixels))
+        picture.thumbnail((side, side), Picture.Resampling.BICUBIC, reducing_gap=2.0)
+        out = io.BytesIO()
+        picture.save(out, "WEBP", quality=80, method=2)
+        return out.getvalue()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return every setting, the modality and the version of the recipe."""
+        return {"modality": self.modality, "recipe": RECIPE, **asdict(self), "size": list(self.size)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Image":
+        """Return what ``to_json`` described. Raises ArtifactError for another modality or version of the recipe."""
+        settings = dict(data)
+        if settings.pop("modality", None) != cls.modality or settings.pop("recipe", None) != RECIPE:
+            got = f"modality {data.get('modality')!r}, recipe {data.get('recipe')!r}"
+            do = "Load it with the version of Graft that wrote it, or fit again"
+            raise ArtifactError(must("The preprocessing", f"an image recipe of version {RECIPE}", got, do))
+        settings["size"] = tuple(settings["size"])
+        try:
+            return cls(**settings)
+        except TypeError as error:
+            do = "Load it with the version of Graft that wrote it, or fit again"
+            raise ArtifactError(must("The preprocessing", "settings of this version", sorted(data), do)) from error
+
+
+def _narrow(decoded: np.ndarray) -> np.ndarray:
+    """Return the middle of a very long picture: 1 x 5,000 pixels would otherwise be resized to 256 x 1,280,000."""
+    for axis in (0, 1):
+        long, short = decoded.shape[axis], decoded.shape[1 - axis]
+        if long > WIDEST * short:
+            # Of the same parity as the whole, so that the middle stays in the middle.
+            kept = WIDEST * short + (long - WIDEST * short) % 2
+            start = (long - kept) // 2
+            decoded = decoded[start : start + kept] if axis == 0 else decoded[:, start : start + kept]
+    # torch warns of arrays that it could write to by mistake.
+    return decoded if decoded.flags.writeable else decoded.copy()
+
+
+SUFFIXES = {
+    ".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG", ".jfif": "JPEG", ".png": "PNG", ".apng": "PNG", ".gif": "GIF",
+    ".webp": "WEBP", ".bmp": "BMP", ".dib": "BMP", ".tif": "TIFF", ".tiff": "TIFF", ".avif": "AVIF", ".heic": "HEIC",
+    ".heif": "HEIC", ".jp2": "JPEG2000", ".j2k": "JPEG2000", ".ppm": "PPM", ".pgm": "PPM", ".pbm": "PPM", ".pnm": "PPM",
+}  # fmt: skip
+
+
+def findings(header: Header, source: str) -> tuple[Finding, ...]:
+    """Return what is odd about an image; the message tells what Graft does with it."""
+    found: list[Finding] = []
+
+    def note(kind: str, message: str, severity: Literal["note", "warning", "error"] = "note", **details: Any) -> None:
+        found.append(Finding(kind, (source,), message, severity, details))
+
+    if header.fault is not None:
+        note(header.fault.kind, header.fault.message, "error", format=header.format, shape=list(header.shape))
+    suffix = PurePath(source).suffix.lower()
+    if suffix in SUFFIXES and header.format not in (SUFFIXES[suffix], "unknown"):
+        message = f"The name ends in {suffix}, but it is a {header.format} image; it is read as what it is."
+        note("wrong_extension", message, "warning", format=header.format, suffix=suffix)
+    if header.fault is not None:
+        return tuple(found)
+    if header.orientation != 1:
+        message = "Its EXIF orientation says that it is turned or mirrored; it is turned upright."
+        note("exif_rotation", message, orientation=header.orientation)
+    if header.alpha:
+        note("alpha", "It can be transparent; what is transparent is shown on white.")
+    if header.grey:
+        note("greyscale", "It is greyscale; the three colours are given the same value.")
+    if header.cmyk:
+        note("cmyk", "It is in CMYK for print; colours are converted without its profile.", "warning")
+    if header.bits > 8:
+        note("sixteen_bit", "It has more than 8 bits a channel; they are scaled to 8.", bits=header.bits)
+    if header.animated:
+        note("animated", "It has several frames or pages; only the first is used.", "warning")
+    return tuple(found)
