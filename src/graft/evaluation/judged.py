@@ -1,0 +1,174 @@
+"""``evaluate``: answers against truth, once, and the result that says what it is worth."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from graft.errors import DataError, must, unknown_name
+from graft.evaluation.calibration import Bin, reliability
+from graft.evaluation.intervals import wilson
+from graft.evaluation.metrics import METRICS, TITLES, Answers, confusion_matrix, f1_limits
+from graft.types import Estimate
+
+if TYPE_CHECKING:
+    from graft.tasks import Task
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """How one class is told from the others; a share of nothing has n = 0 and the interval 0 to 1."""
+
+    name: str
+    precision: Estimate
+    """Of the answers that name it, how many are right; n is their number."""
+    recall: Estimate
+    """Of its examples, how many are found; n is their number."""
+    f1: Estimate
+    support: int
+    """Examples of it in the test set."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model's answers to n examples are worth."""
+
+    metrics: dict[str, Estimate]
+    """By name, each with its interval and n."""
+    per_class: tuple[ClassScore, ...]
+    """In the order of the classes."""
+    confusion: tuple[tuple[int, ...], ...]
+    """(C, C) counts, truth in rows and answers in columns."""
+    reliability: tuple[Bin, ...]
+    """After temperature scaling."""
+    reliability_raw: tuple[Bin, ...]
+    """Before it."""
+    n: int
+    temperature: float = 1.0
+    fingerprint: str = ""
+    """sha-256 of the data that was asked."""
+    notes: tuple[str, ...] = ()
+    """What limits these numbers: absent classes, few examples."""
+
+    def __getitem__(self, name: str) -> Estimate:
+        return self.metrics[name]
+
+    def to_json(self) -> dict[str, dict[str, float | int]]:
+        """Return ``{"accuracy": {"value", "low", "high", "n"}, ...}``."""
+        return {name: one.to_json() for name, one in self.metrics.items()}
+
+    def __str__(self) -> str:
+        """Return the table that ``print(model.report)`` shows."""
+        wide = max(len(TITLES[name]) for name in self.metrics)
+        lines = [f"{'':{wide}}   value   95 % interval"]
+        for name, one in self.metrics.items():
+            lines.append(f"{TITLES[name]:{wide}}  {one.value:6.3f}   {one.low:.3f} to {one.high:.3f}")
+        lines.append(f"n = {self.n}" + (f", data {self.fingerprint[:12]}" if self.fingerprint else ""))
+        worst = sorted((one for one in self.per_class if one.support), key=lambda one: one.f1.value)[:12]
+        if worst:
+            name_wide = min(max(len(repr(one.name)) - 2 for one in worst), 30)
+            shown = len(worst) < len(self.per_class)
+            title = f"weakest {len(worst)} classes" if shown else "classes"
+            lines += ["", f"{title:{name_wide}}  precision  recall     F1    n"]
+            for score in worst:
+                # repr keeps a line feed or escape sequence in a class name from reaching the terminal.
+                name = repr(score.name)[1:-1][:30]
+                scores = (
+                    f"{score.precision.value:9.3f} {score.recall.value:7.3f} {score.f1.value:6.3f} {score.support:4d}"
+                )
+                lines.append(f"{name:{max(name_wide, len(title))}}  {scores}")
+        return "\n".join([*lines, *(["", *self.notes] if self.notes else [])])
+
+
+def evaluate(
+    task: "Task",
+    logits: np.ndarray,
+    targets: np.ndarray,
+    *,
+    temperature: float = 1.0,
+    names: Sequence[str] | None = None,
+    seed: int = 0,
+    fingerprint: str = "",
+) -> Evaluation:
+    """Judge logits (n, C) against targets (n,) by the metrics named (default: the task's own).
+
+    Raises DataError for empty, misshapen or non-finite input, UnknownNameError for an unknown metric.
+    ``calibration_error_raw`` comes along with ``calibration_error``.
+    """
+    wanted = _check_names(task.metrics if names is None else names)
+    logits, targets = _check(task, logits, targets)
+    probabilities, raw = task.probabilities(logits, temperature), task.probabilities(logits)
+    answers = Answers(targets, logits.argmax(axis=1), probabilities, raw, seed)
+    metrics, notes = {}, []
+    for name in wanted:
+        found = METRICS[name](answers)
+        if found is None:
+            notes.append(f"{TITLES[name]} is left out: the examples are all of one class.")
+        else:
+            metrics[name] = found
+    matrix = confusion_matrix(targets, answers.predicted, len(task.classes))
+    per_class = class_scores(task.classes, matrix)
+    return Evaluation(
+        metrics=metrics,
+        per_class=per_class,
+        confusion=tuple(tuple(int(one) for one in row) for row in matrix),
+        reliability=reliability(probabilities.max(axis=1), answers.right),
+        reliability_raw=reliability(raw.max(axis=1), answers.right),
+        n=len(targets),
+        temperature=temperature,
+        fingerprint=fingerprint,
+        notes=(*notes, *_limits(per_class)),
+    )
+
+
+def class_scores(classes: Sequence[str], matrix: np.ndarray) -> tuple[ClassScore, ...]:
+    """Return precision, recall and F1 of each class from a confusion matrix (C, C), truth in rows."""
+    hits, truth, said = matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)
+    value, low, high = f1_limits(matrix)
+    return tuple(
+        ClassScore(
+            name=name,
+            precision=wilson(float(hits[row]), int(said[row])),
+            recall=wilson(float(hits[row]), int(truth[row])),
+            f1=Estimate(float(value[row]), float(low[row]), float(high[row]), int(truth[row] + said[row] - hits[row])),
+            support=int(truth[row]),
+        )
+        for row, name in enumerate(classes)
+    )
+
+
+def _check_names(names: Sequence[str]) -> list[str]:
+    for name in names:
+        if name not in METRICS:
+            raise unknown_name("metric", name, METRICS, "graft list tasks --settings")
+    return [one for one in METRICS if one in names or (one == "calibration_error_raw" and "calibration_error" in names)]
+
+
+def _check(task: "Task", logits: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    logits, targets = np.asarray(logits, np.float32), np.asarray(targets)
+    classes = len(task.classes)
+    if logits.ndim != 2 or logits.shape[1] != classes or targets.shape != (len(logits),) or not len(logits):
+        wanted = f"(n, {classes}) beside targets of (n,), n at least 1"
+        raise DataError(must("logits", wanted, f"{logits.shape} beside {targets.shape}", "Give one row an example"))
+    if not np.isfinite(logits).all():
+        raise DataError(must("logits", "finite numbers", "infinity or not-a-number", "Train again at a lower rate"))
+    targets = targets.astype(np.int64)
+    if targets.min() < 0 or targets.max() >= classes:
+        got = f"{targets.min()} to {targets.max()}"
+        raise DataError(must("targets", f"from 0 to {classes - 1}", got, "Give labels that the model knows"))
+    return logits, targets
+
+
+def _limits(per_class: tuple[ClassScore, ...]) -> list[str]:
+    absent = [one.name for one in per_class if one.support == 0]
+    few = [one.name for one in per_class if 0 < one.support < 10]
+    notes = []
+    if absent:
+        said = ", ".join(repr(name) for name in absent[:5]) + (" ..." if len(absent) > 5 else "")
+        verb = "class has" if len(absent) == 1 else "classes have"
+        notes.append(f"{len(absent)} {verb} no example here and count in no mean over classes: {said}.")
+    if few:
+        verb = "class has" if len(few) == 1 else "classes have"
+        notes.append(f"{len(few)} {verb} fewer than 10 examples here: read what is said of them with care.")
+    return notes
