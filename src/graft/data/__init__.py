@@ -1,1 +1,31 @@
-"""To be described by the first file that lives here."""
+"""Labelled data as the person has them: found, read once, split, audited; no model is known here."""
+
+from graft.data.audit import audit, class_sizes, exact_duplicates
+from graft.data.dataset import Dataset, SetAside
+from graft.data.duplicates import near_duplicates
+from graft.data.objects import from_objects
+from graft.data.parts import LockedPart, Parts, data_fingerprint
+from graft.data.reading import find_inputs, read
+from graft.data.scan import Scanned, scan, write_set_aside
+from graft.data.split import split
+from graft.data.suspects import suspect_labels
+
+__all__ = [
+    "Dataset",
+    "LockedPart",
+    "Parts",
+    "Scanned",
+    "SetAside",
+    "audit",
+    "class_sizes",
+    "data_fingerprint",
+    "exact_duplicates",
+    "find_inputs",
+    "from_objects",
+    "near_duplicates",
+    "read",
+    "scan",
+    "split",
+    "suspect_labels",
+    "write_set_aside",
+]

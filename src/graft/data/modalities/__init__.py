@@ -1,0 +1,49 @@
+"""What tells the files of one modality from others, one file each; the readers ask here and nowhere else."""
+
+from collections.abc import Iterable
+from functools import cache
+from os import PathLike
+from pathlib import PurePath
+
+from graft.data.modalities._base import Modality
+from graft.registry import Registry
+
+REGISTRY: Registry[Modality] = Registry(__name__, "modality", Modality)
+HEAD_BYTES = 64
+
+
+@cache
+def _all() -> dict[str, type[Modality]]:
+    return {name: REGISTRY.get(name) for name in REGISTRY.names()}
+
+
+@cache
+def _by_suffix() -> dict[str, str]:
+    return {suffix: name for name, one in _all().items() for suffix in one.suffixes}
+
+
+def by_name(name: str) -> str | None:
+    """Return the modality that a file's name promises, or None: ``a.JPG`` -> ``image``."""
+    return _by_suffix().get(PurePath(name).suffix.lower())
+
+
+def by_content(path: str | PathLike[str]) -> str | None:
+    """Return the modality that a file's first bytes show, or None; also None where it cannot be opened."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - a Path for each of 100,000 names would cost more than the read
+            return by_head(file.read(HEAD_BYTES))
+    except (OSError, ValueError):
+        return None
+
+
+def by_head(head: bytes) -> str | None:
+    """Return the modality of a file that begins with these bytes, or None."""
+    return next((name for name, one in _all().items() if one.recognises(head)), None)
+
+
+def plural(names: Iterable[str] = ()) -> str:
+    """Return what files of these modalities (default: all that are known) are called: ``images``."""
+    return " or ".join(REGISTRY.get(name).plural for name in (names or REGISTRY.names()))
+
+
+__all__ = ["HEAD_BYTES", "REGISTRY", "Modality", "by_content", "by_head", "by_name", "plural"]

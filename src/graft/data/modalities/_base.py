@@ -1,0 +1,20 @@
+"""What a modality tells the readers about its files; how they are decoded is the business of ``preprocess``."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, kw_only=True)
+class Modality(ABC):
+    """The files of one modality, by name and by first bytes."""
+
+    suffixes: ClassVar[frozenset[str]]
+    """Lower case, with the dot."""
+    plural: ClassVar[str]
+    """What several of them are called in a sentence, such as ``images``."""
+
+    @staticmethod
+    @abstractmethod
+    def recognises(head: bytes) -> bool:
+        """Say whether a file that begins with these bytes (up to 64) is one, whatever it is called."""

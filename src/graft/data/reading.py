@@ -1,0 +1,106 @@
+"""From what the person names to examples: the readers tried in turn, and inputs that are only predicted."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+
+from graft.data import modalities
+from graft.data.dataset import Dataset, require_classes, shown
+from graft.data.readers import REGISTRY
+from graft.errors import DataError, SettingError, must
+from graft.registry import field_docs
+from graft.types import Example
+
+
+def read(
+    source: str | Path,
+    *,
+    input_column: str | None = None,
+    label_column: str | None = None,
+    group_column: str | None = None,
+    part_column: str | None = None,
+    reader: str = "auto",
+    min_classes: int = 2,
+) -> Dataset:
+    """Return the labelled examples in a folder or table; the inputs themselves are not opened yet.
+
+    The columns are for tables. ``reader`` forces one by its name. ``min_classes`` is 1 where a model is only judged.
+    Raises DataError (one sentence) for a source that cannot be used, SettingError for columns that a folder cannot
+    have, UnknownNameError for an unknown reader.
+    """
+    path = Path(source)
+    columns = {
+        "input_column": input_column,
+        "label_column": label_column,
+        "group_column": group_column,
+        "part_column": part_column,
+    }
+    given = {name: value for name, value in columns.items() if value is not None}
+    if not path.exists():
+        raise DataError(_absent(path))
+    name = reader if reader != "auto" else _choose(path)
+    cls = REGISTRY.get(name)
+    if (reader != "auto") and path.is_dir() != (name == "folder"):
+        got = "a folder" if path.is_dir() else "a file"
+        raise DataError(must(f"{shown(str(source))!r}", cls.takes, got, "Leave the reader to Graft"))
+    unfit = [key for key in given if key not in field_docs(cls)]
+    if unfit:
+        do = "Leave it out, or give a table (CSV, JSON Lines, Parquet) with that column"
+        got = f"{unfit[0]}={given[unfit[0]]!r}"
+        raise SettingError(must(f"The columns of {cls.takes}", "left unnamed", got, do))
+    dataset = REGISTRY.create(name, given).read(path)
+    require_classes(dataset.examples, dataset.set_aside, min_classes, dataset.source)
+    return dataset
+
+
+def find_inputs(sources: Iterable[str | Path], modality: str = "image") -> tuple[Example, ...]:
+    """Return unlabelled examples for files and (recursively) the files of a modality in folders, in the order given.
+
+    A file that is named outright is taken whatever it is called. Raises DataError for a path that does not exist, and
+    where a folder holds none.
+    """
+    found: list[Example] = []
+    for source in sources:
+        path = Path(source)
+        if path.is_dir():
+            files = [one for one in _visible_files(path) if _is_of(one, modality)]
+            if not files:
+                wanted = f"a folder with {modalities.plural([modality])}"
+                raise DataError(must(f"{shown(str(source))!r}", wanted, "none", "Check the path"))
+            found += [Example(shown(str(one)), path=one) for one in files]
+        elif path.exists():
+            found.append(Example(shown(str(source)), path=path))
+        else:
+            raise DataError(_absent(path))
+    return tuple(found)
+
+
+def _is_of(path: Path, modality: str) -> bool:
+    return (modalities.by_name(path.name) or modalities.by_content(path)) == modality
+
+
+def _visible_files(folder: Path) -> list[Path]:
+    # rglob does not follow links to folders, so a loop of links cannot keep it.
+    return sorted(
+        one
+        for one in folder.rglob("*")
+        if one.is_file() and not any(part.startswith(".") for part in one.relative_to(folder).parts)
+    )
+
+
+def _choose(path: Path) -> str:
+    for name in REGISTRY.names():
+        if REGISTRY.get(name).accepts(path):
+            return name
+    takes = [REGISTRY.get(name).takes for name in REGISTRY.names()]
+    wanted = f"{', '.join(takes[:-1])} or {takes[-1]}"
+    got = f"a file ending in {path.suffix!r}" if path.is_file() else "something that is neither folder nor file"
+    raise DataError(must(f"{shown(str(path))!r}", wanted, got, "Give one of these, or name the reader"))
+
+
+def _absent(path: Path) -> str:
+    parent = path.parent
+    siblings = [one.name for one in parent.iterdir()] if parent.is_dir() else []
+    near = get_close_matches(path.name, siblings, n=1, cutoff=0.6)
+    do = f"Take {shown(str(parent / near[0]))!r}, the nearest name" if near else "Check the path"
+    return must(f"{shown(str(path))!r}", "a path that exists", "nothing there", do)
