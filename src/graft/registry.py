@@ -79,9 +79,10 @@ class Registry(typing.Generic[T]):
         return name
 
 
-def build(cls: type[C], settings: Mapping[str, Any], what: str) -> C:
+def build(cls: type[C], settings: Mapping[str, Any], what: str, base: C | None = None) -> C:
     """Build a settings dataclass from plain values; dotted keys and mappings reach nested dataclasses.
 
+    What is not given comes from ``base``, a field's own default instance for nested ones, else from the class.
     Raises SettingError that names every unknown or wrongly typed setting at once.
     """
     hints = typing.get_type_hints(cls)
@@ -105,12 +106,19 @@ def build(cls: type[C], settings: Mapping[str, Any], what: str) -> C:
                 faults.append(must(f"{what}: {head}", wanted, repr(value), f"Give a {wanted}"))
     for head, inner in nested.items():
         try:
-            plain[head] = build(hints[head], inner, f"{what}.{head}")
+            plain[head] = build(hints[head], inner, f"{what}.{head}", getattr(base, head, _default(fields[head])))
         except SettingError as error:
             faults.append(str(error))
     if faults:
         raise SettingError("\n".join(faults))
-    return cls(**plain)
+    return cls(**plain) if base is None else dataclasses.replace(base, **plain)  # type: ignore[type-var]
+
+
+def _default(field: "dataclasses.Field[Any]") -> Any:
+    """Return a field's default value, None where it has none."""
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return None if field.default is dataclasses.MISSING else field.default
 
 
 def coerce(value: object, wanted: Any) -> Any:
@@ -171,8 +179,8 @@ def type_name(wanted: Any) -> str:
     return getattr(wanted, "__name__", str(wanted))
 
 
-def describe(cls: type, prefix: str = "") -> tuple[Setting, ...]:
-    """Return the settings of a dataclass, each with the docstring written under its field."""
+def describe(cls: type, prefix: str = "", base: object = None) -> tuple[Setting, ...]:
+    """Return the settings of a dataclass, each with the docstring under its field and its default (``base``'s)."""
     hints, docs = typing.get_type_hints(cls), field_docs(cls)
     found: list[Setting] = []
     for one in dataclasses.fields(cls):
@@ -180,12 +188,9 @@ def describe(cls: type, prefix: str = "") -> tuple[Setting, ...]:
             continue
         wanted = hints[one.name]
         if dataclasses.is_dataclass(wanted) and isinstance(wanted, type):
-            found += describe(wanted, f"{prefix}{one.name}.")
+            found += describe(wanted, f"{prefix}{one.name}.", getattr(base, one.name, _default(one)))
             continue
-        default = one.default
-        if one.default_factory is not dataclasses.MISSING:
-            default = one.default_factory()
-        shown = None if default is dataclasses.MISSING else default
+        shown = getattr(base, one.name, _default(one))
         found.append(Setting(f"{prefix}{one.name}", type_name(wanted), shown, docs.get(one.name, "")))
     return tuple(found)
 

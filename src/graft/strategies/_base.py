@@ -36,11 +36,13 @@ class Fitted:
     suffix: nn.Sequential
     """The adapted stages cut..n-1, one child a stage, in eval mode; empty at cut n."""
     head: nn.Module
-    """In eval mode."""
+    """In eval mode; the one to ship. Convex strategies fit it on training and validation rows."""
     validation_logits: np.ndarray
     """(len(validation), outputs) float32, on ``Material.validation``, from a model that never saw them."""
     development_logits: np.ndarray | None = None
     """(len(train) + len(validation), outputs) out-of-fold, train first, where the strategy makes them."""
+    training_head: nn.Module | None = None
+    """The head that gave ``validation_logits`` where ``head`` was fitted on more: what later rungs start from."""
     history: tuple[Mapping[str, float], ...] = ()
     """One mapping an epoch: ``epoch``, ``train_loss``, ``val_loss``, ``val_score``, ``lr``, ``seconds``."""
     notes: tuple[str, ...] = ()
@@ -65,6 +67,8 @@ class Material:
     """Row numbers, sorted."""
     validation: np.ndarray
     """Row numbers, sorted; disjoint from ``train``."""
+    units: np.ndarray | None = None
+    """(n,) int64: inputs of one number (a group, copies of a file) stay in one fold of cross-validation."""
     class_weights: np.ndarray | None = None
     """(outputs,) float32 where balanced weights were asked for."""
     probe: Fitted | None = None
