@@ -1,8 +1,19 @@
 """Ways of running fixed weights, one file each; extraction and serving both use them."""
 
-from graft.registry import Registry
+from graft.runtimes._agree import Agreement, agreement
 from graft.runtimes._base import Compiled, Runtime
+from graft.runtimes._choose import REGISTRY, choose, prepare, recall, resolve_device
+from graft.runtimes._memory import Choice
 
-REGISTRY: Registry[Runtime] = Registry(__name__, "runtime", Runtime)
-
-__all__ = ["REGISTRY", "Compiled", "Runtime"]
+__all__ = [
+    "REGISTRY",
+    "Agreement",
+    "Choice",
+    "Compiled",
+    "Runtime",
+    "agreement",
+    "choose",
+    "prepare",
+    "recall",
+    "resolve_device",
+]

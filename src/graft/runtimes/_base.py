@@ -14,15 +14,19 @@ class Compiled(ABC):
     """A frozen module made ready on one runtime. One result never depends on its neighbours in the batch."""
 
     batch: int
-    """The batch size that it runs fastest at; a shorter last batch is padded inside."""
+    """The batch size that it runs at; a shorter batch is padded inside."""
 
-    @abstractmethod
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
-        """Return the outputs (n, ...) float32 for any n of inputs."""
+        """Return the outputs (n, ...) float32 for any n >= 1 of inputs."""
+        starts = range(0, len(inputs), self.batch)
+        return np.concatenate(list(self.stream(inputs[start : start + self.batch] for start in starts)))
 
     @abstractmethod
     def stream(self, batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Yield outputs batch by batch, in order, while later batches are being taken and run."""
+        """Yield outputs (m, ...) float32 for batches of 1 to ``batch`` inputs, in order.
+
+        Later batches are being taken and run meanwhile. A batch must not be written to after it was given.
+        """
 
     def close(self) -> None:
         """Give memory back; the object is not used again."""
@@ -33,14 +37,25 @@ class Runtime(ABC):
     """One way of running frozen weights."""
 
     precision: str = "auto"
-    """``float32``, ``bfloat16``, or auto: the fastest that agrees."""
+    """``float32``, ``bfloat16``, or auto: what the device is fastest at."""
 
     devices: ClassVar[tuple[str, ...]] = ("cpu",)
+    precisions: ClassVar[tuple[str, ...]] = ("float32", "bfloat16")
 
     @classmethod
     @abstractmethod
     def missing(cls) -> str | None:
         """Return what must be installed before it can run here, or None."""
+
+    @classmethod
+    @abstractmethod
+    def version(cls) -> str:
+        """Return the version of the library that computes; results of two versions may differ in their last bits."""
+
+    @classmethod
+    @abstractmethod
+    def candidates(cls, device: str) -> tuple[str, ...]:
+        """Return the precisions worth trying on this machine, the fastest first."""
 
     @abstractmethod
     def compile(
@@ -51,3 +66,14 @@ class Runtime(ABC):
         ``cache`` is a folder of this module's own (its name holds the weights' hash) for what was compiled.
         Raises NotInstalledError, or RuntimeError where the module cannot be converted.
         """
+
+
+def padded(batch: np.ndarray, size: int) -> np.ndarray:
+    """Return a contiguous batch of exactly ``size`` inputs; the missing ones are zeros. Raises ValueError if longer."""
+    if not 0 < len(batch) <= size:
+        raise ValueError(f"a batch of 1 to {size} inputs was expected, got {len(batch)}")
+    if len(batch) == size:
+        return np.ascontiguousarray(batch)
+    full = np.zeros((size, *batch.shape[1:]), batch.dtype)
+    full[: len(batch)] = batch
+    return full

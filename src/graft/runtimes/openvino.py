@@ -1,0 +1,160 @@
+"""OpenVINO: the fastest way found to run frozen weights on a CPU, converted straight from torch."""
+
+import sys
+import warnings
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from graft.errors import NotInstalledError, must
+from graft.runtimes import _blob
+from graft.runtimes._base import Compiled, Runtime, padded
+
+
+@cache
+def _library() -> Any:
+    """Import OpenVINO without its telemetry, which otherwise sends an event as it is imported."""
+    name = "openvino_telemetry"
+    if name in sys.modules or "openvino" in sys.modules:
+        import openvino
+
+        return openvino
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        import openvino
+    finally:
+        del sys.modules[name]
+    return openvino
+
+
+@cache
+def _core() -> Any:
+    return _library().Core()
+
+
+class Requests(Compiled):
+    """A compiled network and as many requests as the device runs at once."""
+
+    def __init__(self, compiled: Any, *, batch: int) -> None:
+        self.batch = batch
+        self.compiled = compiled
+        wanted = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+        # One more than are computed at once, so that no core waits while Python looks after a finished one.
+        self.requests = [compiled.create_infer_request() for _ in range(wanted + 1 if batch > 1 else 1)]
+
+    def stream(self, batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Yield outputs in order; several requests run while the next batches are taken."""
+        tensor = _library().Tensor
+        idle = list(self.requests)
+        running: deque[tuple[Any, Any, int]] = deque()
+        try:
+            for batch in batches:
+                if not idle:
+                    yield self._finish(running, idle)
+                request = idle.pop()
+                shared = tensor(padded(batch, self.batch), shared_memory=True)
+                request.set_input_tensor(shared)
+                request.start_async()
+                running.append((request, shared, len(batch)))
+            while running:
+                yield self._finish(running, idle)
+        finally:
+            for request, _, _ in running:
+                request.wait()
+
+    @staticmethod
+    def _finish(running: "deque[tuple[Any, Any, int]]", idle: list[Any]) -> np.ndarray:
+        request, _, count = running[0]
+        request.wait()
+        running.popleft()
+        result: np.ndarray = np.array(request.get_output_tensor(0).data[:count], np.float32)
+        idle.append(request)
+        return result
+
+    def close(self) -> None:
+        """Give the requests and the compiled network back."""
+        self.requests = []
+        self.compiled = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Openvino(Runtime):
+    """OpenVINO on the CPU; what was compiled is kept, so that a second start needs neither conversion nor compiling."""
+
+    @classmethod
+    def missing(cls) -> str | None:
+        """Return the package's name where it is not installed."""
+        return None if find_spec("openvino") else "openvino"
+
+    @classmethod
+    def version(cls) -> str:
+        """Return OpenVINO's version, without importing it."""
+        return version("openvino")
+
+    @classmethod
+    def candidates(cls, device: str) -> tuple[str, ...]:
+        """Return bfloat16 first where the processor computes in it, then float32."""
+        able = _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        return ("bfloat16", "float32") if "BF16" in able else ("float32",)
+
+    def compile(
+        self, module: nn.Module, example: np.ndarray, *, batch: int, device: str, cache: Path | None
+    ) -> Compiled:
+        """Take the compiled network from ``cache``, else convert and compile it, and keep it there."""
+        if absent := self.missing():
+            raise NotInstalledError(must("runtime openvino", "installed", "no package", f"pip install {absent}"))
+        precision = self.precision if self.precision != "auto" else self.candidates(device)[0]
+        settings = {
+            "PERFORMANCE_HINT": "THROUGHPUT" if batch > 1 else "LATENCY",
+            "INFERENCE_PRECISION_HINT": {"bfloat16": "bf16", "float32": "f32"}[precision],
+        }
+        path = _blob.blob_path(cache, "openvino", self.version(), precision, example, batch) if cache else None
+        if path is not None and (content := _blob.load(path)) is not None:
+            # A blob that this build cannot take is no fault: the network is converted again.
+            with suppress(RuntimeError):
+                return Requests(_core().import_model(content, "CPU", settings), batch=batch)
+        compiled = _core().compile_model(convert(module, example, batch), "CPU", settings)
+        if path is not None:
+            # A full disk costs the next start some seconds, and this one nothing.
+            with suppress(OSError):
+                _blob.save(path, compiled.export_model().getvalue())
+        return Requests(compiled, batch=batch)
+
+
+def convert(module: nn.Module, example: np.ndarray, batch: int) -> Any:
+    """Return the OpenVINO model of a torch module at a fixed batch size. Raises RuntimeError where it cannot be.
+
+    It is traced at batch 1, once and unchecked (openvino.convert_model runs the module four times), since the caller
+    compares the outputs anyway.
+    """
+    _library()
+    from openvino.frontend import FrontEndManager  # type: ignore[import-not-found,unused-ignore]
+    from openvino.frontend.pytorch.ts_decoder import (  # type: ignore[import-not-found,unused-ignore]
+        TorchScriptPythonDecoder,
+    )
+
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sample = torch.from_numpy(np.ascontiguousarray(example[:1]))
+        try:
+            decoder = TorchScriptPythonDecoder(
+                module, example_input=sample, shared_memory=False, trace_kwargs={"check_trace": False}
+            )
+            frontend = FrontEndManager().load_by_framework("pytorch")
+            model = frontend.convert(frontend.load(decoder))
+            model.reshape([batch, *example.shape[1:]])
+        except Exception as error:
+            raise RuntimeError(f"OpenVINO cannot convert it: {str(error).strip().splitlines()[0][:200]}") from error
+    if len(model.outputs) != 1:
+        raise RuntimeError(f"OpenVINO cannot run it: {len(model.outputs)} outputs where one was expected")
+    return model
