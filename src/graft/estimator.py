@@ -1,1 +1,120 @@
-"""The scikit-learn face of Graft."""
+"""The scikit-learn face of Graft: an estimator over paths, arrays, PIL images, or ready features."""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+
+from graft import api, data
+from graft.errors import DataError, must
+from graft.serving import Model
+
+
+class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A classifier by transfer learning.
+
+    ``X`` is a sequence of paths, of (h, w) or (h, w, 3) uint8 arrays, or of PIL images; they go through the backbone.
+    A two-dimensional numeric array (n, features) is taken as ready features: the head alone is fitted, by the
+    linear probe.
+
+    Nothing is held out: scikit-learn's own ``cross_val_score``, ``train_test_split`` and ``GridSearchCV`` do that.
+    """
+
+    def __init__(
+        self,
+        backbone: str = "auto",
+        *,
+        strategy: str = "linear_probe",
+        weights: str = "auto",
+        augment: str = "photos",
+        class_weights: str = "none",
+        settings: dict[str, Any] | None = None,
+        budget: float = 900.0,
+        seed: int = 0,
+    ) -> None:
+        self.backbone = backbone
+        self.strategy = strategy
+        self.weights = weights
+        self.augment = augment
+        self.class_weights = class_weights
+        self.settings = settings
+        self.budget = budget
+        self.seed = seed
+
+    def fit(self, X: Sequence[object] | np.ndarray, y: Sequence[object] | np.ndarray) -> Self:
+        """Fit to n inputs and their labels. Raises ValueError where they do not make a task."""
+        ready = is_features(X)
+        if ready:
+            X, y = validate_data(self, X, y, dtype=np.float64)
+        labels = column_or_1d(y, warn=True)
+        check_classification_targets(labels)
+        self.classes_, encoded = np.unique(labels, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise DataError(must("y", "of two or more classes", f"one class: {self.classes_}", "Give more labels"))
+        if ready:
+            self.head_ = api.fit_features(X, encoded, len(self.classes_), seed=self.seed)
+            self.model_ = None
+        else:
+            if len(X) != len(labels):
+                raise DataError(must("y", f"as long as X, {len(X)}", len(labels), "Give one label an input"))
+            self.head_ = None
+            self.model_ = api.fit(
+                data.from_objects(X, [f"{number:06d}" for number in encoded]),
+                shares=(0.85, 0.15, 0.0),
+                backbone=self.backbone,
+                strategy=self.strategy,
+                weights=self.weights,
+                augment=self.augment,
+                class_weights=self.class_weights,
+                settings=self.settings or {},
+                budget=self.budget,
+                seed=self.seed,
+            )
+        return self
+
+    def decision_function(self, X: Sequence[object] | np.ndarray) -> np.ndarray:
+        """Return logits (n, classes), or (n,) for two classes as scikit-learn wants it."""
+        chances = np.log(np.clip(self.predict_proba(X), 1e-300, None))
+        return chances[:, 1] - chances[:, 0] if chances.shape[1] == 2 else chances
+
+    def predict_proba(self, X: Sequence[object] | np.ndarray) -> np.ndarray:
+        """Return probabilities (n, classes) in the order of ``classes_``."""
+        check_is_fitted(self)
+        if self.head_ is not None:
+            ready = validate_data(self, X, dtype=np.float64, reset=False)
+            return api.predict_features(self.head_, ready)
+        model: Model = self.model_
+        chances = np.zeros((len(X), len(self.classes_)))
+        chances[:, [int(name) for name in model.classes]] = model.predict_proba(X)
+        return chances
+
+    def predict(self, X: Sequence[object] | np.ndarray) -> np.ndarray:
+        """Return the most probable class of each input, (n,)."""
+        found: np.ndarray = self.classes_[self.predict_proba(X).argmax(axis=1)] if self._fitted() else np.zeros(0)
+        return found
+
+    def _fitted(self) -> bool:
+        check_is_fitted(self)
+        return True
+
+
+def is_features(X: Any) -> bool:
+    """Tell whether X is a table of numbers (n, features) rather than a sequence of inputs."""
+    if hasattr(X, "dtype") or hasattr(X, "columns"):
+        return np.ndim(X) <= 2 and np.asarray(X).dtype.kind in "biufcOV" and not _holds_inputs(X)
+    return not _holds_inputs(X)
+
+
+def _holds_inputs(X: Any) -> bool:
+    from os import PathLike
+
+    from PIL.Image import Image
+
+    try:
+        first = next(iter(X))
+    except (StopIteration, TypeError):
+        return False
+    return isinstance(first, (str, PathLike, Image)) or (isinstance(first, np.ndarray) and first.ndim >= 2)

@@ -95,3 +95,13 @@ def digest(*parts: bytes | str) -> str:
         state.update(len(data).to_bytes(8, "big"))
         state.update(data)
     return state.hexdigest()
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Who is told how a verb is getting on; the default listens to nothing."""
+
+    progress: Progress = silent
+    """Called often, from any thread, with what is done of what."""
+    say: Callable[[str], None] = lambda sentence: None
+    """Called with each sentence that a person should read while the work goes on."""

@@ -18,8 +18,9 @@ from graft.types import Progress, silent
 class Activations(Protocol):
     """Stored activations of n inputs at one cut, V views each."""
 
-    shape: tuple[int, ...]
-    """(n, views, *activation)."""
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, views, *activation)."""
 
     def read(self, rows: np.ndarray, views: np.ndarray | int = 0) -> np.ndarray:
         """Return the activations (len(rows), *activation): float32, or uint8 at cut 0.

@@ -1,0 +1,1 @@
+"""Speed, memory and accuracy, measured: each file prints one table and says where Graft loses."""

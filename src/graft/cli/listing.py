@@ -1,0 +1,58 @@
+"""``graft list``: what there is to choose from."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from graft.cli import options
+from graft.cli.terminal import emit, table
+
+
+class What(StrEnum):
+    """The lists that there are."""
+
+    backbones = "backbones"
+    strategies = "strategies"
+    heads = "heads"
+    tasks = "tasks"
+
+
+def listing(
+    what: Annotated[What, typer.Argument(help="What to list.")],
+    settings: Annotated[bool, typer.Option("--settings", help="Show every setting with its default.")] = False,
+    seed: options.Seed = None,
+    as_json: options.Json = False,
+) -> None:
+    """List the backbones, strategies, heads or tasks that there are, and their settings."""
+    from graft import api
+
+    rows = api.listing(what.value, settings=settings)
+    if as_json:
+        emit({what.value: rows})
+    elif what is What.backbones:
+        table("", *_backbones(rows))
+        print("Any other torchvision classifier or timm model works too: give its name. * is the default.")
+    else:
+        for row in rows:
+            print(f"{row['name']}: {row['summary']}")
+            for one in row.get("settings", ()):
+                print(f"    {one['name']} = {one['default']}  ({one['type']})  {one['doc']}")
+
+
+def _backbones(rows: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    columns = ["name", "from", "parameters", "input", "features", "licence", "weights here", "source"]
+    cells = [
+        [
+            row["name"] + ("*" if row["default"] else ""),
+            row["family"],
+            f"{row['parameters'] / 1e6:.1f} M",
+            "x".join(map(str, row["input_size"])),
+            str(row["features"]),
+            row["licence"],
+            "yes" if row["here"] else "no",
+            row["source"],
+        ]
+        for row in rows
+    ]
+    return columns, cells

@@ -1,0 +1,33 @@
+"""Options that several commands share, declared once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="Decides all that is drawn at random.  [default: 0]")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Any setting, such as optimisation.epochs=4. May be repeated."),
+]
+RecipeFile = Annotated[
+    Path | None, typer.Option("--recipe", metavar="FILE", help="Settings from a YAML file; flags win over it.")
+]
+Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or mps.")]
+Runtime = Annotated[
+    str | None, typer.Option("--runtime", help="What runs the frozen part: auto, torch, openvino, onnxruntime.")
+]
+ModelFolder = Annotated[Path, typer.Argument(metavar="MODEL", help="A folder that `graft fit --out` wrote.")]
+Data = Annotated[
+    Path,
+    typer.Argument(metavar="DATA", help="A folder with one folder a class, or a CSV, JSONL or Parquet file."),
+]
+InputColumn = Annotated[str | None, typer.Option("--input", help="Column of a table that holds the paths.")]
+LabelColumn = Annotated[str | None, typer.Option("--label", help="Column of a table that holds the labels.")]
+GroupColumn = Annotated[
+    str | None, typer.Option("--group", help="Column whose equal values stay together (a patient, a burst).")
+]
+MaxPixels = Annotated[
+    int | None, typer.Option("--max-pixels", help="Refuse larger images, a guard against decompression bombs.")
+]

@@ -1,0 +1,259 @@
+"""From what the person named to what a ladder climbs on: examples read, looked over, split, and passed once."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from graft import data, features, tasks
+from graft.backbones import Backbone
+from graft.data import Dataset, Parts, Scanned, SetAside
+from graft.data.dataset import grouped, require_classes
+from graft.features import Extraction, Store
+from graft.heads import Head
+from graft.strategies import Activations, Fitted, Material, Strategy
+from graft.tasks import Task
+from graft.types import Example, Finding, Listener, Part
+
+SIMPLE = "simple_features"
+HASH = "perceptual_hash"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows of stored activations, renumbered from 0."""
+
+    source: Activations
+    rows: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, views, *activation)."""
+        return (len(self.rows), *self.source.shape[1:])
+
+    def read(self, rows: np.ndarray, views: np.ndarray | int = 0) -> np.ndarray:
+        """Return activations as ``Activations.read`` does."""
+        return self.source.read(self.rows[rows], views)
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Features that lie in memory, as activations of one view."""
+
+    values: np.ndarray
+    """(n, features) float32."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, 1, features)."""
+        return (len(self.values), 1, *self.values.shape[1:])
+
+    def read(self, rows: np.ndarray, views: np.ndarray | int = 0) -> np.ndarray:
+        """Return the rows; there is only view 0."""
+        found: np.ndarray = self.values[rows]
+        return found
+
+
+@dataclass(frozen=True)
+class Halves:
+    """Training and validation rows, numbered within the development rows."""
+
+    train: np.ndarray
+    validation: np.ndarray
+
+    @property
+    def both(self) -> np.ndarray:
+        """Training rows, then validation rows: the order of out-of-fold logits."""
+        return np.concatenate([self.train, self.validation])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Means:
+    """What every extraction of a fit shares."""
+
+    store: Store
+    device: str
+    runtime: str
+    augmentation: str
+    seed: int
+    class_weights: bool
+    listener: Listener
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gathered:
+    """Examples that can be used, their parts and their features; rows of all arrays agree."""
+
+    scanned: Scanned
+    parts: Parts
+    task: Task
+    backbone: Backbone
+    head: Head
+    extraction: Extraction
+    top: Activations
+    """View 0 at the last cut, one row an example."""
+    means: Means
+    findings: tuple[Finding, ...]
+    set_aside: tuple[SetAside, ...]
+    seconds: Mapping[str, float]
+
+    @property
+    def development(self) -> np.ndarray:
+        """Rows for training and validation, sorted."""
+        return np.sort(np.concatenate([self.parts.train, self.parts.val]))
+
+    @property
+    def halves(self) -> Halves:
+        """Training and validation rows within ``development``."""
+        rows = self.development
+        return Halves(np.searchsorted(rows, self.parts.train), np.searchsorted(rows, self.parts.val))
+
+    def targets(self, rows: np.ndarray) -> np.ndarray:
+        """Return the targets of rows."""
+        return self.task.targets(self.labels(rows))
+
+    def labels(self, rows: np.ndarray) -> list[str | None]:
+        """Return the labels of rows."""
+        return [self.scanned.examples[row].label for row in rows]
+
+    def examples(self, rows: np.ndarray) -> tuple[list[Example], list[str]]:
+        """Return the examples of rows and their content hashes."""
+        return [self.scanned.examples[row] for row in rows], [self.scanned.hashes[row] for row in rows]
+
+    def at(self, cut: int, views: int, rows: np.ndarray, what: str) -> Activations:
+        """Return stored activations of rows at a cut; what is not stored yet is computed now."""
+        if cut == self.backbone.n_stages and views == 1:
+            return Rows(self.top, rows)
+        examples, hashes = self.examples(rows)
+        means = self.means
+        found = features.extract(
+            examples,
+            hashes,
+            backbone=self.backbone,
+            cut=cut,
+            views=views,
+            augmentation=means.augmentation if views > 1 else "none",
+            store=means.store,
+            device=means.device,
+            runtime=means.runtime,
+            seed=means.seed,
+            progress=lambda _, done, total: means.listener.progress(what, done, total),
+        )
+        return found.activations
+
+    def material(self, strategy: Strategy, name: str, probe: Fitted | None, **more: Any) -> Material:
+        """Return what a strategy is given, with its activations brought to its cut."""
+        rows = self.development
+        cut = strategy.cut(self.backbone)
+        activations = more.pop("activations", None)
+        targets, halves = self.targets(rows), self.halves
+        return Material(
+            backbone=self.backbone,
+            head=self.head,
+            task=self.task,
+            activations=activations or self.at(cut, strategy.n_views, rows, f"{name}: {strategy.n_views} views"),
+            targets=targets,
+            train=halves.train,
+            validation=halves.validation,
+            units=self.parts.units[rows],
+            class_weights=balanced(targets, self.task.outputs) if self.means.class_weights else None,
+            probe=probe,
+            seed=self.means.seed,
+            device=self.extraction.device,
+            progress=self.means.listener.progress,
+            **more,
+        )
+
+
+def balanced(targets: np.ndarray, outputs: int) -> np.ndarray:
+    """Return weights (outputs,) float32 with which every class counts the same; their mean over items is 1."""
+    counts = np.bincount(targets, minlength=outputs)
+    weights: np.ndarray = (len(targets) / (outputs * np.maximum(counts, 1))).astype(np.float32)
+    return weights
+
+
+def gather(
+    dataset: Dataset, backbone: Backbone, head: Head, task_name: str, shares: tuple[float, float, float], means: Means
+) -> Gathered:
+    """Read, inspect, pass once and split; what cannot be used is set aside with its reason.
+
+    Raises DataError where fewer than two classes are left.
+    """
+    for note in dataset.notes:
+        means.listener.say(note)
+    start = time.perf_counter()
+    scanned = data.scan(dataset, backbone.preprocess.inspect, progress=means.listener.progress)
+    looked = time.perf_counter()
+    extraction = features.extract(
+        scanned.examples,
+        scanned.hashes,
+        backbone=backbone,
+        cut=backbone.n_stages,
+        store=means.store,
+        device=means.device,
+        runtime=means.runtime,
+        also=(HASH, SIMPLE),
+        seed=means.seed,
+        progress=means.listener.progress,
+    )
+    passed = time.perf_counter()
+    scanned, kept = without_failed(scanned, extraction.failed)
+    parts = data.split(scanned.examples, scanned.hashes, shares=shares, seed=means.seed)
+    task = tasks.REGISTRY.get(task_name).learn([scanned.examples[row].label for row in parts.train])
+    top = Rows(extraction.activations, kept)
+    findings = (*data.audit(scanned, parts), *near(scanned, parts.of, top, extraction.perceptual_hashes[kept]))
+    seconds = {
+        "reading": looked - start,
+        "extraction": passed - looked,
+        "audit": time.perf_counter() - passed,
+    }
+    return Gathered(
+        scanned=scanned,
+        parts=parts,
+        task=task,
+        backbone=backbone,
+        head=head,
+        extraction=replace(extraction, simple_features=_rows(extraction.simple_features, kept)),
+        top=top,
+        means=means,
+        findings=findings,
+        set_aside=scanned.set_aside,
+        seconds=seconds,
+    )
+
+
+def _rows(values: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
+    return None if values is None else values[rows]
+
+
+def without_failed(scanned: Scanned, failed: Mapping[int, str]) -> tuple[Scanned, np.ndarray]:
+    """Return what could be decoded, and its row numbers; the rest is set aside with its reason.
+
+    Raises DataError where fewer than two classes are left.
+    """
+    kept = np.array([row for row in range(len(scanned.examples)) if row not in failed], np.int64)
+    if not failed:
+        return scanned, kept
+    bad = [SetAside(scanned.examples[row], "unreadable", why) for row, why in sorted(failed.items())]
+    left = replace(
+        scanned,
+        examples=tuple(scanned.examples[row] for row in kept),
+        hashes=tuple(scanned.hashes[row] for row in kept),
+        facts=tuple(scanned.facts[row] for row in kept),
+        findings=(*scanned.findings, *grouped(bad)),
+        set_aside=(*scanned.set_aside, *bad),
+    )
+    require_classes(left.examples, left.set_aside, 2, left.source)
+    return left, kept
+
+
+def near(scanned: Scanned, parts: Sequence[Part | None], top: Activations, hashes: np.ndarray) -> tuple[Finding, ...]:
+    """Return near duplicates within and across parts, by embedding and by perceptual hash."""
+    rows = np.arange(len(scanned.examples))
+    vectors = top.read(rows)
+    vectors = vectors.reshape(len(rows), vectors.shape[1], -1).mean(axis=2)
+    sources = [one.source for one in scanned.examples]
+    labels = [one.label for one in scanned.examples]
+    return data.near_duplicates(vectors, hashes, parts, sources, labels, contents=scanned.hashes)

@@ -1,0 +1,180 @@
+"""The ladder: rung after rung, each kept only when it beats the best one below by more than chance."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from graft import evaluation
+from graft.strategies import Fitted, Material, Strategy
+from graft.types import Estimate
+
+LEVEL = 0.05
+"""A rung is kept when the one-sided paired test against the best one below gives less."""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One way that was tried and how it did on validation data."""
+
+    strategy: str
+    validation: Mapping[str, Estimate]
+    """Metrics on ``rows``, from models that had not seen them."""
+    kept: bool
+    p_value: float | None
+    """Of the paired test against the best rung below; None for the first one."""
+    seconds: float
+    """All that this rung cost: extraction at its cut and training."""
+    cut: int | None = None
+    """None for a rung without a network."""
+    against: str | None = None
+    """The rung that it was compared with."""
+    difference: Estimate | None = None
+    """Gain in the first metric over ``against`` on the same items."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    fitted: Fitted | None = field(default=None, repr=False)
+
+    @property
+    def ships(self) -> bool:
+        """Whether this rung can be the model: it has a network and learned something."""
+        return self.cut is not None and self.fitted is not None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the rung in the shape that ``graft fit --json`` promises."""
+        fitted = self.fitted
+        return {
+            "strategy": self.strategy,
+            "validation": {name: one.to_json() for name, one in self.validation.items()},
+            "kept": self.kept,
+            "p_value": self.p_value,
+            "seconds": round(self.seconds, 3),
+            "cut": self.cut,
+            "against": self.against,
+            "difference": self.difference.to_json() if self.difference else None,
+            "settings": dict(self.settings),
+            "notes": list(fitted.notes) if fitted else [],
+            "history": [dict(record) for record in fitted.history] if fitted else [],
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """A rung that is to be tried: its name, its strategy, and how its material is prepared when its turn comes."""
+
+    name: str
+    strategy: Strategy
+    prepare: Callable[[Fitted | None], Material]
+    """Given the fitted probe, brings the activations at this strategy's cut."""
+    network: bool = True
+    """False for a rung on features without a network: it shows the floor and is never shipped."""
+    reason_to_skip: Callable[[Sequence[Rung]], str | None] = lambda below: None
+    """Given the rungs below, a sentence where this one is not worth its time."""
+
+
+@dataclass(frozen=True)
+class Climb:
+    """What the ladder found."""
+
+    rungs: tuple[Rung, ...]
+    left_out: tuple[str, ...]
+    """Sentences: which rungs were not tried, and why."""
+
+    @property
+    def best(self) -> Rung:
+        """The rung that is shipped: the highest kept one that has a network, else the best such one."""
+        able = [rung for rung in self.rungs if rung.ships]
+        kept = [rung for rung in able if rung.kept]
+        return kept[-1] if kept else max(able, key=first_value)
+
+    def verdict(self) -> str:
+        """Return the sentence on whether fine-tuning was worth it."""
+        tuned = [rung for rung in self.rungs if rung.strategy in ("partial", "full")]
+        if not tuned:
+            return "Fine-tuning was not tried."
+        best = max(tuned, key=lambda rung: (rung.kept, first_value(rung)))
+        gain, test = best.difference, f"p = {_p(best.p_value)}"
+        if gain is None:
+            return f"{best.strategy.capitalize()} fine-tuning had nothing to be compared with."
+        points = f"{100 * gain.value:+.1f} points [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
+        if best.kept:
+            return f"Fine-tuning was worth it: {points} over {best.against} on {gain.n} validation items, {test}."
+        return f"Fine-tuning was not worth it: {points} over {best.against} on {gain.n} validation items, {test}."
+
+
+def first_value(rung: Rung) -> float:
+    """Return the value of the metric that the ladder compares."""
+    return next(iter(rung.validation.values())).value
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return "unknown"
+    return f"{value:.3f}" if value >= 0.001 else "below 0.001"
+
+
+def climb(
+    steps: Sequence[Step],
+    *,
+    forced: str | None = None,
+    seed: int = 0,
+    announce: Callable[[Rung], None] = lambda rung: None,
+) -> Climb:
+    """Try the steps in order; ``forced`` names the strategy that is kept whatever the test says."""
+    rungs: list[Rung] = []
+    left_out: list[str] = []
+    probe: Fitted | None = None
+    best: tuple[Rung, Material] | None = None
+    for step in steps:
+        reason = step.reason_to_skip(rungs)
+        if reason and step.name != forced:
+            left_out.append(f"{step.name} was left out: {reason}")
+            continue
+        start = time.perf_counter()
+        material = step.prepare(probe)
+        fitted = step.strategy.fit(material)
+        rung = judge(step, material, fitted, seed, time.perf_counter() - start)
+        if best is not None:
+            rung = compared(rung, material, *best, forced=forced, seed=seed)
+        if step.name == "linear_probe":
+            probe = fitted
+        if rung.kept:
+            best = (rung, material)
+        rungs.append(rung)
+        announce(rung)
+    return Climb(tuple(rungs), tuple(left_out))
+
+
+def judge(step: Step, material: Material, fitted: Fitted, seed: int, seconds: float) -> Rung:
+    """Return the rung with its metrics on all items that it has honest outputs for."""
+    logits, rows = honest(fitted, material.train, material.validation)
+    names = material.task.metrics
+    measured = evaluation.evaluate(material.task, logits, material.targets[rows], names=names, seed=seed)
+    cut = fitted.cut if step.network and step.strategy.learns else None
+    return Rung(step.name, measured.metrics, True, None, seconds, cut, settings=fitted.resolved, fitted=fitted)
+
+
+def honest(fitted: Fitted, train: np.ndarray, validation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return logits from models that had not seen the items, and the items' row numbers."""
+    if fitted.development_logits is not None:
+        return fitted.development_logits, np.concatenate([train, validation])
+    return fitted.validation_logits, validation
+
+
+def compared(
+    rung: Rung, material: Material, best: Rung, best_material: Material, *, forced: str | None, seed: int
+) -> Rung:
+    """Return the rung with its paired test against the best one below, on the items that both can be judged on."""
+    assert rung.fitted is not None and best.fitted is not None
+    mine, theirs = rung.fitted, best.fitted
+    if mine.development_logits is not None and theirs.development_logits is not None:
+        pair = (theirs.development_logits, mine.development_logits)
+        rows = np.concatenate([material.train, material.validation])
+    else:
+        pair = (theirs.validation_logits, mine.validation_logits)
+        rows = material.validation
+    below, above = (material.task.item_scores(logits, material.targets[rows]) for logits in pair)
+    test = evaluation.paired_test(below, above, seed=seed)
+    kept = test.p_value < LEVEL or rung.strategy == forced
+    return replace(rung, kept=kept, p_value=test.p_value, against=best.strategy, difference=test.difference)

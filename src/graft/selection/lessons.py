@@ -1,0 +1,48 @@
+"""What the stored features and the probe say of the data itself: suspect labels, and whether more labels would help."""
+
+import numpy as np
+import torch
+
+from graft import data, evaluation
+from graft.evaluation import LearningCurve
+from graft.selection.gather import Gathered
+from graft.selection.ladder import Climb
+from graft.strategies import Fitted
+from graft.training.logistic import decompose, solve
+from graft.types import Finding
+
+
+def probe_of(climbed: Climb) -> Fitted | None:
+    """Return the fitted linear probe of a climb, if it has one."""
+    return next((rung.fitted for rung in climbed.rungs if rung.strategy == "linear_probe"), None)
+
+
+def suspects(gathered: Gathered, climbed: Climb) -> tuple[Finding, ...]:
+    """Return the labels that the probe's out-of-fold answers contradict with confidence."""
+    probe = probe_of(climbed)
+    if probe is None or probe.development_logits is None:
+        return ()
+    rows = gathered.development[gathered.halves.both]
+    targets = gathered.targets(rows)
+    temperature = evaluation.fit_temperature(probe.development_logits, targets)
+    chances = gathered.task.probabilities(probe.development_logits, temperature)
+    sources = [gathered.scanned.examples[row].source for row in rows]
+    return data.suspect_labels(chances, targets, gathered.task.classes, sources)
+
+
+def more_labels(gathered: Gathered, climbed: Climb, seed: int) -> LearningCurve | None:
+    """Return how the probe does with fewer labels, and what to expect of more, from the stored features alone."""
+    probe = probe_of(climbed)
+    if probe is None or "strength" not in probe.resolved:
+        return None
+    strength, outputs = float(probe.resolved["strength"]), gathered.task.outputs
+    rows = gathered.development
+    basis = decompose(gathered.top.read(rows))
+
+    def fit_predict(features: np.ndarray, targets: np.ndarray, asked: np.ndarray) -> np.ndarray:
+        scores, truth = torch.from_numpy(features), torch.from_numpy(targets)
+        found = solve(scores, truth, torch.ones(len(truth), 1), outputs, strength, tolerance=1e-4)
+        logits: np.ndarray = (torch.from_numpy(asked) @ found.weight[0] + found.bias[0]).numpy()
+        return logits
+
+    return evaluation.learning_curve(basis.scores.numpy(), gathered.targets(rows), fit_predict, seed=seed)

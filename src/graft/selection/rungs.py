@@ -1,0 +1,148 @@
+"""The steps of a fit: each strategy of the plan with how its material is brought, and when it is not worth its time."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from graft.selection.gather import Gathered, Matrix
+from graft.selection.ladder import LEVEL, Rung, Step, first_value
+from graft.selection.settings import Plan
+from graft.strategies import Fitted, Material, Strategy
+
+SIMPLE = "simple_features"
+JOINED = "joined_probe"
+TUNING = ("partial", "full")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """What a fit may still spend, and where it keeps what a killed run continues from."""
+
+    deadline: float
+    """On the clock of ``time.monotonic``."""
+    folder: Path | None = None
+    on_epoch: Callable[[str, Mapping[str, float]], None] = lambda strategy, record: None
+
+    def left(self) -> float:
+        """Return the seconds that are left."""
+        return self.deadline - time.monotonic()
+
+
+def steps(gathered: Gathered, plan: Plan, budget: Budget, *, ladder: bool) -> list[Step]:
+    """Return the steps in the order of the plan; the ladder also gets the rungs without a network."""
+    found: list[Step] = []
+    for name, strategy in plan.strategies:
+        found.append(
+            Step(
+                name=name,
+                strategy=strategy,
+                prepare=_preparer(gathered, name, strategy, budget),
+                network=strategy.learns,
+                reason_to_skip=_why_not(gathered, name, strategy, budget) if ladder else lambda below: None,
+            )
+        )
+        if not ladder:
+            continue
+        if name == "majority":
+            found.append(_simple(gathered, dict(plan.strategies)["linear_probe"]))
+        if name == "linear_probe":
+            found.append(_joined(gathered, strategy))
+    return found
+
+
+def _preparer(gathered: Gathered, name: str, strategy: Strategy, budget: Budget) -> Callable[[Fitted | None], Material]:
+    def prepare(probe: Fitted | None) -> Material:
+        return gathered.material(
+            strategy,
+            name,
+            probe,
+            checkpoint=budget.folder / name if budget.folder else None,
+            seconds_left=budget.left,
+            on_epoch=lambda record: budget.on_epoch(name, record),
+        )
+
+    return prepare
+
+
+def _simple(gathered: Gathered, probe: Strategy) -> Step:
+    """Return the rung on features without a network: the same solver, colours and gradients instead of a backbone."""
+    return Step(
+        name=SIMPLE,
+        strategy=probe,
+        prepare=lambda _: gathered.material(probe, SIMPLE, None, activations=Matrix(simple(gathered))),
+        network=False,
+    )
+
+
+def _joined(gathered: Gathered, probe: Strategy) -> Step:
+    """Return the probe on both kinds of features; tried where those without a network win."""
+
+    def reason(below: Sequence[Rung]) -> str | None:
+        scores = {rung.strategy: first_value(rung) for rung in below}
+        if scores[SIMPLE] > scores["linear_probe"]:
+            return None
+        return "features without a network did not beat the probe"
+
+    return Step(
+        name=JOINED,
+        strategy=probe,
+        prepare=lambda _: gathered.material(probe, JOINED, None, activations=Matrix(joined(gathered))),
+        reason_to_skip=reason,
+    )
+
+
+def simple(gathered: Gathered) -> np.ndarray:
+    """Return the features without a network of the development rows, (n, features) float32."""
+    found = gathered.extraction.simple_features
+    assert found is not None
+    rows: np.ndarray = found[gathered.development]
+    return rows
+
+
+def joined(gathered: Gathered) -> np.ndarray:
+    """Return network features and simple ones side by side for the development rows, (n, features) float32."""
+    return np.hstack([gathered.top.read(gathered.development), simple(gathered)])
+
+
+def _why_not(
+    gathered: Gathered, name: str, strategy: Strategy, budget: Budget
+) -> Callable[[Sequence[Rung]], str | None]:
+    def reason(below: Sequence[Rung]) -> str | None:
+        if name not in TUNING:
+            return None
+        if name == "full" and not any(rung.strategy == "partial" and rung.kept for rung in below):
+            return "partial fine-tuning did not beat what is below it by more than chance"
+        kept = [rung for rung in below if rung.kept and rung.fitted is not None]
+        if kept and (wrong := _wrong(gathered, kept[-1])) < fewest():
+            return (
+                f"{kept[-1].strategy} errs on {wrong} validation items, "
+                f"and a gain of fewer than {fewest()} could not be told from chance"
+            )
+        need = _pass_seconds(gathered, strategy)
+        if need > budget.left() / 2:
+            return f"bringing its activations would take about {need:.0f} s of the {max(budget.left(), 0):.0f} s left"
+        return None
+
+    return reason
+
+
+def fewest() -> int:
+    """Return how many wins without a loss the exact sign test needs to be below its level."""
+    return int(np.ceil(-np.log2(LEVEL)))
+
+
+def _wrong(gathered: Gathered, rung: Rung) -> int:
+    """Return on how many validation items a rung that scores 0 or 1 an item errs."""
+    assert rung.fitted is not None
+    rows = gathered.parts.val
+    scores = gathered.task.item_scores(rung.fitted.validation_logits, gathered.task.targets(gathered.labels(rows)))
+    return int(np.sum(scores < 1))
+
+
+def _pass_seconds(gathered: Gathered, strategy: Strategy) -> float:
+    """Return about how long the views of a strategy take, from the rate of the pass that was made."""
+    views = len(gathered.development) * strategy.n_views
+    return views / gathered.extraction.rate if gathered.extraction.rate else 0.0

@@ -1,0 +1,83 @@
+"""Which plug-in each setting of a recipe is meant for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from graft import heads, strategies
+from graft.errors import GraftError, SettingError, unknown_name
+from graft.heads import Head
+from graft.strategies import Strategy
+
+LADDER = ("majority", "nearest_mean", "linear_probe", "frozen_head", "partial", "full")
+"""The rungs of ``auto`` from cheap to dear; a rung is tried when those before it leave time."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The plug-ins of a fit with their settings."""
+
+    strategies: tuple[tuple[str, Strategy], ...]
+    """In the order in which they are tried."""
+    head: Head
+    head_name: str
+    head_settings: Mapping[str, Any]
+
+
+def plan(strategy: str, head: str, settings: Mapping[str, Any], **shared: object) -> Plan:
+    """Return the plug-ins for a recipe; ``shared`` (views, cut) goes to every strategy that has such a setting.
+
+    ``auto`` plans the whole ladder. A single strategy is planned with the rungs that it starts from.
+    Raises SettingError with all that is wrong, UnknownNameError for an unknown strategy or head.
+    """
+    if strategy != "auto":
+        strategies.REGISTRY.get(strategy)
+    chosen = rungs(strategy, linear=heads.REGISTRY.get(head).convex)
+    known = {name: {one.name for one in strategies.REGISTRY.settings(name)} for name in chosen}
+    own: dict[str, dict[str, Any]] = {name: {} for name in chosen}
+    for_head: dict[str, Any] = {}
+    faults: list[str] = []
+    for key, value in settings.items():
+        first, _, rest = key.partition(".")
+        if first == "head" and rest:
+            for_head[rest] = value
+        elif first in own and rest:
+            own[first][rest] = value
+        else:
+            takers = [name for name in chosen if any(_meant(key, one) for one in known[name])]
+            for name in takers:
+                own[name].setdefault(key, value)
+            if not takers:
+                names = {one for every in known.values() for one in every}
+                faults.append(str(unknown_name("a setting", key, names, "graft list strategies --settings")))
+    for key, value in shared.items():
+        if value is not None:
+            for name in chosen:
+                if key in known[name]:
+                    own[name].setdefault(key, value)
+    built: list[tuple[str, Strategy]] = []
+    try:
+        made = heads.REGISTRY.create(head, for_head)
+    except SettingError as error:
+        faults.append(str(error))
+    for name in chosen:
+        try:
+            built.append((name, strategies.REGISTRY.create(name, own[name])))
+        except GraftError as error:
+            faults.append(str(error))
+    if faults:
+        raise SettingError("\n".join(dict.fromkeys(faults)))
+    return Plan(tuple(built), made, head, for_head)
+
+
+def _meant(key: str, setting: str) -> bool:
+    return key == setting or setting.startswith(f"{key}.")
+
+
+def rungs(strategy: str, *, linear: bool) -> Sequence[str]:
+    """Return the names of the rungs for a strategy: the ladder, or the strategy after the probe it starts from."""
+    if strategy == "auto":
+        ladder = [name for name in LADDER if name != "frozen_head" or not linear]
+        return [name for name in ladder if name in strategies.REGISTRY.names()]
+    starts_from_probe = strategy not in LADDER[: LADDER.index("linear_probe") + 1]
+    return ["linear_probe", strategy] if starts_from_probe else [strategy]

@@ -1,0 +1,87 @@
+"""From the rung that won to the model that is shipped: put together, calibrated, judged once on locked data."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from graft import artifact, evaluation
+from graft.artifact import Assembled
+from graft.evaluation import Evaluation
+from graft.selection.gather import Gathered
+from graft.selection.ladder import Climb, Rung, honest
+from graft.selection.rungs import JOINED
+from graft.selection.settings import Plan
+
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """The model of the winning rung, and what is known of it."""
+
+    assembled: Assembled
+    """Its manifest is not sealed yet."""
+    rung: Rung
+    temperature: float
+    test: Evaluation | None
+    """None where no test part was held out."""
+    test_rows: np.ndarray
+    test_logits: np.ndarray
+
+
+def ship(gathered: Gathered, climbed: Climb, plan: Plan, seed: int) -> Shipped:
+    """Put the winner together, fit its temperature, open the test part and judge it once."""
+    rung = climbed.best
+    fitted = rung.fitted
+    assert fitted is not None
+    targets = gathered.targets(gathered.development)
+    logits, rows = honest(fitted, gathered.halves.train, gathered.halves.validation)
+    temperature = evaluation.fit_temperature(logits, targets[rows])
+    network = (
+        artifact.adapted(gathered.backbone, fitted.cut, fitted.suffix) if len(fitted.suffix) else gathered.backbone
+    )
+    joined = rung.strategy == JOINED
+    manifest: dict[str, Any] = artifact.describe(network, fitted.cut, plan.head, plan.head_settings, gathered.task)
+    manifest |= {"temperature": temperature, "joined": joined, "head_shape": head_shape(gathered, joined)}
+    test_rows = gathered.parts.test.open()
+    test_logits = answers(gathered, fitted.cut, fitted.suffix, fitted.head, test_rows, joined=joined)
+    test = None
+    if len(test_rows):
+        test = evaluation.evaluate(
+            gathered.task,
+            test_logits,
+            gathered.targets(test_rows),
+            temperature=temperature,
+            seed=seed,
+            fingerprint=gathered.parts.test.fingerprint,
+        )
+    assembled = Assembled(network, fitted.head, gathered.task, manifest)
+    return Shipped(assembled, rung, temperature, test, test_rows, test_logits)
+
+
+def head_shape(gathered: Gathered, joined: bool) -> list[int]:
+    """Return the shape of what the head takes, without the batch axis."""
+    shape = list(gathered.backbone.stages[-1].shape)
+    simple = gathered.extraction.simple_features
+    return [shape[0] + simple.shape[1]] if joined and simple is not None else shape
+
+
+def answers(
+    gathered: Gathered, cut: int, suffix: nn.Module, head: nn.Module, rows: np.ndarray, *, joined: bool
+) -> np.ndarray:
+    """Return logits (rows, outputs) float32 of rows, from their stored activations at the cut."""
+    if not len(rows):
+        return np.zeros((0, gathered.task.outputs), np.float32)
+    activations = gathered.at(cut, 1, rows, "test data")
+    found: list[np.ndarray] = []
+    with torch.inference_mode():
+        for start in range(0, len(rows), BATCH):
+            here = np.arange(start, min(start + BATCH, len(rows)))
+            values = activations.read(here)
+            if joined and gathered.extraction.simple_features is not None:
+                values = np.hstack([values, gathered.extraction.simple_features[rows[here]]])
+            found.append(head(suffix(torch.from_numpy(values))).float().numpy())
+    return np.concatenate(found)

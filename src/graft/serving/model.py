@@ -1,0 +1,189 @@
+"""A fitted model that answers: predict, embed, save; it needs no training code."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from graft import artifact, data, runtimes
+from graft.artifact import Assembled
+from graft.errors import UnreadableInputError
+from graft.runtimes import Compiled
+from graft.serving.scores import Scores
+from graft.types import Example, Progress, silent
+
+CHUNK = 64
+"""Inputs that are decoded ahead; bounds the memory of a prediction over any number of files."""
+WORTH_COMPILING = 10_000
+"""The number of inputs to expect of a loaded model that has been asked often already."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer for one input."""
+
+    input: str
+    label: str
+    probability: float
+    probabilities: np.ndarray
+    """(classes,) float64, after temperature scaling."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return ``{"input", "label", "probability"}``."""
+        return {"input": self.input, "label": self.label, "probability": round(self.probability, 6)}
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """An input that could not be read, and why."""
+
+    input: str
+    message: str
+
+    def to_json(self) -> dict[str, str]:
+        """Return ``{"input", "message"}``."""
+        return {"input": self.input, "message": self.message}
+
+
+class Model:
+    """An adapted network with its preprocessing, classes and calibration."""
+
+    def __init__(self, assembled: Assembled, *, runtime: str = "auto", device: str = "auto") -> None:
+        self.assembled = assembled
+        self.runtime = runtime
+        self.device = device
+        self._compiled: Compiled | None = None
+        self._answered = 0
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """Everything that graft.json says of the model."""
+        return self.assembled.manifest
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class names, in the order of the probabilities."""
+        return self.assembled.task.classes
+
+    @property
+    def report(self) -> Scores:
+        """The metrics on the locked test part, with n and 95 % intervals."""
+        return Scores.from_json(self.manifest.get("test", {}))
+
+    def __repr__(self) -> str:
+        told = self.manifest
+        return f"<graft.Model {told['backbone']['name']}, cut {told['cut']}, {len(self.classes)} classes>"
+
+    def predict(self, inputs: Sequence[object]) -> list[Prediction]:
+        """Return one Prediction an input: paths, (h, w[, 3]) arrays or PIL images.
+
+        Raises UnreadableInputError for an input that cannot be decoded.
+        """
+        return list(map(_readable, self.answers(data.from_objects(inputs).examples)))
+
+    def predict_proba(self, inputs: Sequence[object]) -> np.ndarray:
+        """Return probabilities (n, classes) float64, as ``predict`` does."""
+        found = [one.probabilities for one in self.predict(inputs)]
+        return np.stack(found) if found else np.zeros((0, len(self.classes)))
+
+    def embed(self, inputs: Sequence[object]) -> np.ndarray:
+        """Return the features before the head, (n, features) float32; maps are averaged over space."""
+        rows: list[np.ndarray] = []
+        for _, outcome in self._features(data.from_objects(inputs).examples, silent):
+            if isinstance(outcome, UnreadableInputError):
+                raise outcome
+            rows.append(outcome.reshape(outcome.shape[0], -1).mean(axis=1) if outcome.ndim > 1 else outcome)
+        size = self.assembled.backbone.stages[-1].shape[0]
+        return np.stack(rows) if rows else np.zeros((0, size), np.float32)
+
+    def answers(self, examples: Sequence[Example], *, progress: Progress = silent) -> Iterator[Prediction | SetAside]:
+        """Yield the answer to each example in order, and a SetAside for what cannot be read."""
+        for example, outcome in self._features(examples, progress):
+            if isinstance(outcome, UnreadableInputError):
+                yield SetAside(example.source, str(outcome))
+                continue
+            with torch.inference_mode():
+                logits = self.assembled.head(torch.from_numpy(outcome[None]))[:1].numpy()
+            task, temperature = self.assembled.task, float(self.manifest["temperature"])
+            found = task.probabilities(logits, temperature)[0]
+            best = int(found.argmax())
+            yield Prediction(example.source, self.classes[best], float(found[best]), found)
+
+    def logits(self, examples: Sequence[Example], *, progress: Progress = silent) -> tuple[np.ndarray, dict[int, str]]:
+        """Return logits (readable, outputs) float32 and, by position, why the others could not be read."""
+        rows: list[np.ndarray] = []
+        failed: dict[int, str] = {}
+        for number, (_, outcome) in enumerate(self._features(examples, progress)):
+            if isinstance(outcome, UnreadableInputError):
+                failed[number] = str(outcome)
+            else:
+                rows.append(outcome)
+        if not rows:
+            return np.zeros((0, self.assembled.task.outputs), np.float32), failed
+        with torch.inference_mode():
+            return self.assembled.head(torch.from_numpy(np.stack(rows))).numpy(), failed
+
+    def save(self, folder: str | Path) -> "Model":
+        """Write the model as a folder of data and return the model as it was written. Raises ArtifactError."""
+        return Model(artifact.save(Path(folder), self.assembled), runtime=self.runtime, device=self.device)
+
+    def _features(
+        self, examples: Iterable[Example], progress: Progress
+    ) -> Iterator[tuple[Example, np.ndarray | UnreadableInputError]]:
+        """Yield each example with its features, or with why it could not be read; memory stays flat."""
+        waiting = list(examples) if not isinstance(examples, Sequence) else examples
+        done = 0
+        with ThreadPoolExecutor(2) as pool:
+            source = iter(waiting)
+            while chunk := list(islice(source, CHUNK)):
+                decoded = list(pool.map(self._decode, chunk))
+                good = [one for one in decoded if isinstance(one, np.ndarray)]
+                features = iter(self._run(np.stack(good), len(waiting)) if good else ())
+                for example, one in zip(chunk, decoded, strict=True):
+                    yield example, next(features) if isinstance(one, np.ndarray) else one
+                done += len(chunk)
+                progress("predicting", done, len(waiting))
+
+    def _decode(self, example: Example) -> np.ndarray | UnreadableInputError:
+        preprocess = self.assembled.backbone.preprocess
+        try:
+            return preprocess.fit(preprocess.decode(example.read()))
+        except UnreadableInputError as error:
+            return error
+        except OSError as error:
+            return UnreadableInputError(f"{example.source} cannot be read: {error.strerror}.")
+
+    def _run(self, inputs: np.ndarray, expected: int) -> np.ndarray:
+        often = self._answered >= CHUNK > self._answered - len(inputs)
+        if self._compiled is None or often:
+            self._compiled, _ = runtimes.choose(
+                self._network(),
+                inputs,
+                expected=WORTH_COMPILING if often else expected,
+                device=self.device,
+                runtime=self.runtime,
+                cache=None,
+            )
+        self._answered += len(inputs)
+        return self._compiled(inputs)
+
+    def _network(self) -> nn.Module:
+        backbone = self.assembled.backbone
+        return backbone.prefix(backbone.n_stages)
+
+
+def _readable(answer: Prediction | SetAside) -> Prediction:
+    if isinstance(answer, SetAside):
+        raise UnreadableInputError(answer.message)
+    return answer
+
+
+def load(folder: str | Path, *, runtime: str = "auto", device: str = "auto") -> Model:
+    """Return the model of a folder after its format, hashes and shapes were checked. Raises ArtifactError."""
+    return Model(artifact.load(Path(folder)), runtime=runtime, device=device)
