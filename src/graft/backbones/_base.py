@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Literal
 
 import torch
@@ -30,7 +31,7 @@ class Stage:
     """One step of the network."""
 
     name: str
-    """Name of the first module in it, such as ``blocks.5``."""
+    """``stem`` or ``embed`` for the first, ``pool`` where places become one vector, else its first module's name."""
     module: nn.Module
     """Takes the previous stage's output, batch first; gives one tensor."""
     shape: tuple[int, ...]
@@ -89,12 +90,20 @@ class Backbone:
     def ending_in(self, kind: Kind) -> "Backbone":
         """Return the backbone without the last stages, so that it ends in a vector, map or token output.
 
-        Raises SettingError if no stage gives that kind.
+        Where a network never makes a vector (SqueezeNet pools class scores, not features), a last stage that
+        averages over all places is added. A map has more than one place. Raises SettingError if no stage gives that
+        kind.
         """
         wanted = {"vector": 1, "tokens": 2, "map": 3}[kind]
         for count in range(self.n_stages, 0, -1):
-            if len(self.stages[count - 1].shape) == wanted:
-                return replace(self, stages=self.stages[:count], classifier=nn.Identity())
+            shape = self.stages[count - 1].shape
+            if len(shape) == wanted and (kind != "map" or prod(shape[1:]) > 1):
+                whole = count == self.n_stages
+                return self if whole else replace(self, stages=self.stages[:count], classifier=nn.Identity())
+        if kind == "vector":
+            shape = self.stages[-1].shape
+            pool = Stage("pool", Average(tokens=len(shape) == 2), (shape[-1] if len(shape) == 2 else shape[0],))
+            return replace(self, stages=(*self.stages, pool), classifier=nn.Identity())
         do = "Take the linear head, or another backbone"
         raise SettingError(must("head", f"one that fits {self.name}", f"one that takes a {kind}", do))
 
@@ -112,6 +121,18 @@ class Backbone:
     def parameters(self) -> int:
         """Return the number of parameters in the stages."""
         return sum(p.numel() for stage in self.stages for p in stage.module.parameters())
+
+
+class Average(nn.Module):
+    """The mean over a map's places or over tokens: (n, C, H, W) or (n, tokens, C) to (n, C)."""
+
+    def __init__(self, *, tokens: bool) -> None:
+        super().__init__()
+        self.places = (1,) if tokens else (2, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the means."""
+        return x.mean(self.places)
 
 
 def frozen(modules: Sequence[nn.Module]) -> None:
