@@ -38,11 +38,11 @@ CHANGES: dict[str, change.Change] = {
 
 NAMES: dict[str, str] = {
     "crop": "random resized crop of 35 to 100 % of the area, sides 3:4 to 4:3",
-    "flip": "left and right mirrored, every other time",
     "rotation": "turned by up to 10 degrees",
     "shift": "shifted by up to 8 % of the sides",
     "zoom": "scaled by up to 12 %",
     "perspective": "tilted: corners moved by up to 8 % of the sides",
+    "flip": "left and right mirrored, every other time",
     "colour": "brightness, contrast and saturation changed by up to 25 %, hue by up to 7 degrees",
     "brightness": "brightness changed by up to 25 %",
     "contrast": "contrast changed by up to 25 %",

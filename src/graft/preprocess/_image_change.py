@@ -148,7 +148,7 @@ def _randaugment(pixels: np.ndarray, which: int, strength: float) -> np.ndarray:
     if which == 9:
         return np.asarray(ImageOps.posterize(picture, 8 - round(abs(strength) * 4)))
     if which == 10:
-        return np.asarray(ImageOps.solarize(picture, 255 - round(abs(strength) * 255)))
+        return np.asarray(ImageOps.solarize(picture, 256 - round(abs(strength) * 255)))
     if which == 11:
         return np.asarray(ImageOps.autocontrast(picture))
     return np.asarray(ImageOps.equalize(picture))

@@ -1,5 +1,7 @@
 """Encoded bytes to an RGB array: large photos at reduced scale, upright, never half a picture."""
 
+import re
+
 import numpy as np
 import simplejpeg
 
@@ -10,8 +12,11 @@ from graft.preprocess._image_pillow import opened, to_rgb
 GAP = 2
 """How many times larger than needed the decoded short side stays, so that the reduction cannot be seen later."""
 
-HARMLESS = ("extraneous bytes before marker", "unknown JFIF revision", "Invalid SOS parameters")
-"""Complaints of libjpeg that many cameras' files cause and that leave the picture whole."""
+HARMLESS = re.compile(r"extraneous bytes before marker 0x(?!d[0-7])|unknown JFIF revision|Invalid SOS parameters")
+"""Complaints of libjpeg that many cameras' files cause and that leave the picture whole.
+
+Extraneous bytes before a restart marker (0xd0 to 0xd7) are not among them: they come from a damaged scan.
+"""
 
 
 def decode(content: bytes, *, side: int, max_pixels: int) -> np.ndarray:
@@ -57,7 +62,7 @@ def _jpeg(content: bytes, header: Header, factor: int) -> np.ndarray:
             content, "RGB", min_height=-(-header.height // factor), min_width=-(-header.width // factor)
         )
     except ValueError as error:
-        if any(one in str(error) for one in HARMLESS):
+        if HARMLESS.search(str(error)):
             return _by_pillow(content, header, factor)
         raise _unreadable(header, str(error)) from error
     return pixels

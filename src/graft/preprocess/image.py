@@ -16,6 +16,7 @@ from graft.errors import ArtifactError, SettingError, must
 from graft.preprocess import _image_augment, _image_decode, _image_features
 from graft.preprocess._base import Facts, Preprocess
 from graft.preprocess._image_inspect import Header, read_header
+from graft.registry import build
 from graft.types import Finding
 
 RECIPE = 1
@@ -112,16 +113,14 @@ class Image(Preprocess):
     def from_json(cls, data: Mapping[str, Any]) -> "Image":
         """Return what ``to_json`` described. Raises ArtifactError for another modality or version of the recipe."""
         settings = dict(data)
+        do = "Load it with the version of Graft that wrote it, or fit again"
         if settings.pop("modality", None) != cls.modality or settings.pop("recipe", None) != RECIPE:
             got = f"modality {data.get('modality')!r}, recipe {data.get('recipe')!r}"
-            do = "Load it with the version of Graft that wrote it, or fit again"
             raise ArtifactError(must("The preprocessing", f"an image recipe of version {RECIPE}", got, do))
-        settings["size"] = tuple(settings["size"])
         try:
-            return cls(**settings)
-        except TypeError as error:
-            do = "Load it with the version of Graft that wrote it, or fit again"
-            raise ArtifactError(must("The preprocessing", "settings of this version", sorted(data), do)) from error
+            return build(cls, settings, "preprocess image")
+        except SettingError as error:
+            raise ArtifactError(must("The preprocessing", "settings of this version", f"({error})", do)) from error
 
 
 def _narrow(decoded: np.ndarray) -> np.ndarray:

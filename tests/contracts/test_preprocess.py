@@ -1,0 +1,105 @@
+"""What every modality's preprocessing promises."""
+
+import dataclasses
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image as Picture
+
+from graft.errors import UnreadableInputError
+from graft.preprocess import REGISTRY, Facts, Preprocess
+
+
+def image_samples() -> list[bytes]:
+    rng = np.random.default_rng(0)
+    contents = []
+    for name, shape in (("PNG", (40, 50, 3)), ("JPEG", (300, 280, 3)), ("PNG", (28, 28))):
+        out = io.BytesIO()
+        Picture.fromarray(rng.integers(0, 256, shape, dtype=np.uint8)).save(out, name)
+        contents.append(out.getvalue())
+    return contents
+
+
+SAMPLES = {"image": image_samples}
+"""A modality's readable inputs; a new modality adds its own here."""
+
+
+@pytest.fixture(params=REGISTRY.names())
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def spec(name) -> Preprocess:
+    return REGISTRY.create(name)
+
+
+@pytest.fixture
+def samples(name):
+    assert name in SAMPLES, f"add samples of {name} to this file"
+    return SAMPLES[name]()
+
+
+def test_it_is_frozen_named_and_described(name, spec):
+    assert REGISTRY.summary(name)
+    assert spec.modality == name
+    assert spec == REGISTRY.create(name)
+    hash(spec)
+    for one in dataclasses.fields(spec):
+        assert one.kw_only
+    assert all(setting.doc for setting in REGISTRY.settings(name))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(spec, dataclasses.fields(spec)[0].name, None)
+
+
+def test_json_there_and_back(spec):
+    data = json.loads(json.dumps(spec.to_json()))
+    assert data["modality"] == spec.modality
+    assert "recipe" in data
+    assert {one.name for one in dataclasses.fields(spec)} <= set(data)
+    assert type(spec).from_json(data) == spec
+
+
+def test_samples_become_arrays_of_the_promised_shape(spec, samples):
+    for content in samples:
+        before = bytes(content)
+        facts = spec.inspect(content, "sample")
+        assert isinstance(facts, Facts)
+        assert facts.format
+        assert all(finding.severity != "error" for finding in facts.findings)
+        decoded = spec.decode(content)
+        views = [spec.fit(decoded), spec.augmented(decoded, "none", 0)]
+        for view in views:
+            assert view.shape == spec.shape
+            assert view.dtype == np.dtype(spec.dtype)
+            assert view.flags.c_contiguous
+        assert np.array_equal(views[0], spec.fit(spec.decode(content)))
+        assert content == before
+
+
+def test_hash_features_and_picture(spec, samples):
+    lengths = set()
+    for content in samples:
+        fitted = spec.fit(spec.decode(content))
+        assert 0 <= spec.perceptual_hash(fitted) < 2**64
+        features = spec.simple_features(fitted)
+        assert features.dtype == np.float32
+        assert features.ndim == 1
+        assert np.isfinite(features).all()
+        lengths.add(len(features))
+        with Picture.open(io.BytesIO(spec.picture(content, 64))) as picture:
+            assert picture.format in ("WEBP", "JPEG")
+            assert max(picture.size) <= 64
+    assert len(lengths) == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"\0", b"nonsense " * 100, bytes(range(256)) * 8])
+def test_bad_content_is_one_error_and_a_finding(spec, content):
+    facts = spec.inspect(content, "bad")
+    assert any(finding.severity == "error" and finding.files == ("bad",) for finding in facts.findings)
+    for ask in (spec.decode, lambda content: spec.picture(content, 64)):
+        with pytest.raises(UnreadableInputError) as caught:
+            ask(content)
+        assert "\n" not in str(caught.value)
