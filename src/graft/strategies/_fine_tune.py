@@ -1,0 +1,88 @@
+"""What partial and full fine-tuning share: everything but the cut and the defaults."""
+
+import copy
+
+import numpy as np
+import torch
+from torch import nn
+
+from graft.strategies import _loop, _material
+from graft.strategies._base import Fitted, Material
+from graft.strategies._probe import fit_probe
+from graft.training import Conditions, Numerics, Optimisation, Problem, Regularisation, train
+
+HEAD_FIRST = Optimisation(lr=1e-3, weight_decay=0.05, epochs=4)
+"""How a head that no probe can start is brought into place before the stages move."""
+
+
+def fine_tune(
+    material: Material,
+    cut: int,
+    optimisation: Optimisation,
+    regularisation: Regularisation,
+    numerics: Numerics,
+) -> Fitted:
+    """Train copies of the stages from ``cut`` on, starting from the linear probe's head.
+
+    First the head, then all of it: LP-FT (Kumar et al. 2022), since a head that starts at random distorts good
+    features before it knows anything. Raises DivergenceError.
+    """
+    backbone = material.backbone
+    stages = copy.deepcopy(backbone.suffix(cut)).eval()
+    head = _start(material, stages, backbone.shape(backbone.n_stages))
+    return _loop.fit(material, cut, stages, head, optimisation, regularisation, numerics)
+
+
+def _start(material: Material, stages: nn.Sequential, shape: tuple[int, ...]) -> nn.Module:
+    """Return the head to start from; only training rows were used for it."""
+    head = _material.fresh_head(material.head, shape, material.task.outputs, material.seed)
+    if not material.head.convex:
+        return _head_first(material, stages, head)
+    if material.probe is not None:
+        given = _material.linear_layer(material.probe.training_head or material.probe.head)
+        weight, bias = given.weight.detach(), given.bias.detach()
+    else:
+        targets = material.targets[material.train]
+        table = _through(material, stages, material.train, 0).numpy()[None]
+        weights = _material.row_weights(material, targets)
+        probe = fit_probe(table, targets, material.task.outputs, len(targets), row_weights=weights, seed=material.seed)
+        weight, bias = probe.training_weight, probe.training_bias
+    layer = _material.linear_layer(head)
+    with torch.no_grad():
+        layer.weight.copy_(weight)
+        layer.bias.copy_(bias)
+    return head
+
+
+def _through(material: Material, stages: nn.Sequential, rows: np.ndarray, views: np.ndarray | int) -> torch.Tensor:
+    """Return what the stages in eval mode give for rows, on the CPU, a chunk at a time."""
+    device = torch.device(material.device)
+    stages.to(device)
+    found: list[torch.Tensor] = []
+    with torch.no_grad():
+        for begin in range(0, len(rows), 64):
+            part = slice(begin, begin + 64)
+            inputs = material.activations.read(rows[part], views if isinstance(views, int) else views[part])
+            found.append(stages(torch.from_numpy(np.ascontiguousarray(inputs)).to(device)).float().cpu())
+    stages.to("cpu")
+    return torch.cat(found)
+
+
+def _head_first(material: Material, stages: nn.Sequential, head: nn.Module) -> nn.Module:
+    """Return the head after some epochs on the frozen stages."""
+    problem = Problem(
+        stages=nn.Sequential(),
+        head=head,
+        read=lambda rows, views: _through(material, stages, rows, views).numpy(),
+        views=material.activations.shape[1],
+        targets=material.targets,
+        train=material.train,
+        validation=material.validation,
+        loss=_material.loss(material),
+        soft=material.task.soft,
+        score=_material.score(material),
+        chance=_material.chance(material),
+    )
+    conditions = Conditions(seed=material.seed, device=material.device, seconds_left=material.seconds_left)
+    numerics = Numerics(precision="float32", layout="contiguous")
+    return train(problem, HEAD_FIRST, Regularisation(), numerics, conditions).head

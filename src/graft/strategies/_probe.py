@@ -1,0 +1,130 @@
+"""The linear probe's fit: strength by cross-validation, then the heads and the out-of-fold logits from one basis."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from graft.training import logistic
+
+STRENGTHS = tuple(10.0 ** (1 - step / 2) for step in range(13))
+"""Penalties, strongest first, on features of mean squared length 1 and a loss summed over rows."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Two linear classifiers of raw features, and what they say of rows they never saw."""
+
+    weight: torch.Tensor
+    """(outputs, features), fitted on training and validation rows."""
+    bias: torch.Tensor
+    """(outputs,)"""
+    training_weight: torch.Tensor
+    """(outputs, features), fitted on training rows alone."""
+    training_bias: torch.Tensor
+    """(outputs,)"""
+    out_of_fold: torch.Tensor
+    """(rows, outputs) float32."""
+    strength: float
+    path: tuple[tuple[float, float], ...]
+    """(strength, out-of-fold log loss on the training rows) of every strength that was tried."""
+
+
+def fit_probe(
+    features: np.ndarray,
+    targets: np.ndarray,
+    outputs: int,
+    n_train: int,
+    *,
+    row_weights: np.ndarray | None = None,
+    folds: int = 5,
+    strength: float | None = None,
+    seed: int = 0,
+) -> Probe:
+    """Fit the probe on ``features`` (views, rows, features) float32, the ``n_train`` training rows first.
+
+    ``row_weights`` (rows,) count in the loss. Views but the first are fitted, in their row's fold, and never judged;
+    the views of a row share its weight. The strength is the one with the lowest out-of-fold log
+    loss on the training rows, unless it is given; the decomposition sees no targets.
+    """
+    views, rows, width = features.shape
+    basis = logistic.decompose(features.reshape(-1, width))
+    fold = stratified(targets, min(folds, rows), seed)
+    count = int(fold.max()) + 1
+    weights = torch.from_numpy(np.ones(rows, np.float32) if row_weights is None else row_weights.astype(np.float32))
+    goal = torch.from_numpy(targets.astype(np.int64))
+    away = torch.from_numpy(fold[:, None] != np.arange(count))
+    rest = (weights[:, None] * away).contiguous()
+    chosen = np.concatenate([np.arange(n_train) + view * rows for view in range(views)])
+    part = slice(0, n_train)
+    scores = basis.scores if n_train == rows else basis.scores[chosen]
+    train = _Rows(scores, goal[part].repeat(views), rest[part].repeat(views, 1) / views, outputs)
+    path, found = _path(train, fold[part], weights[part], (strength,) if strength is not None else STRENGTHS)
+    best = min(path, key=lambda point: point[1])[0]
+    mean = logistic.Solution(found.weight.mean(0, keepdim=True), found.bias.mean(0, keepdim=True), 0)
+    alone = train.solve(best, weights[part, None].repeat(views, 1) / views, mean)
+    everything = _Rows(basis.scores, goal.repeat(views), rest.repeat(views, 1) / views, outputs)
+    apart = everything.solve(best, None, found)
+    both = everything.solve(best, weights[:, None].repeat(views, 1) / views, alone)
+    final, training = basis.fold(both.weight[0], both.bias[0]), basis.fold(alone.weight[0], alone.bias[0])
+    return Probe(*final, *training, _held_out(basis.scores[:rows], apart, fold), best, tuple(path))
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows in the basis, and the weights that leave out each fold."""
+
+    scores: torch.Tensor
+    goal: torch.Tensor
+    rest: torch.Tensor
+    outputs: int
+
+    def solve(
+        self, strength: float, weights: torch.Tensor | None, start: logistic.Solution | None, tolerance: float = 1e-6
+    ) -> logistic.Solution:
+        """Return the solutions for ``weights``, all folds if None."""
+        chosen = self.rest if weights is None else weights.contiguous()
+        return logistic.solve(self.scores, self.goal, chosen, self.outputs, strength, start=start, tolerance=tolerance)
+
+
+def _path(
+    rows: _Rows, fold: np.ndarray, weights: torch.Tensor, strengths: tuple[float, ...]
+) -> tuple[list[tuple[float, float]], logistic.Solution]:
+    """Go from strong to weak until the out-of-fold log loss has risen twice; return the path and the best's folds."""
+    path: list[tuple[float, float]] = []
+    now: logistic.Solution | None = None
+    best: logistic.Solution | None = None
+    lowest, rises = float("inf"), 0
+    for strength in strengths:
+        now = rows.solve(strength, None, now, tolerance=1e-5)
+        logits = _held_out(rows.scores[: len(fold)], now, fold)
+        each = functional.cross_entropy(logits, rows.goal[: len(fold)], reduction="none")
+        value = float((each * weights).sum() / weights.sum())
+        path.append((strength, value))
+        if best is None or value < lowest:
+            best, lowest, rises = now, value, 0
+        else:
+            rises += 1
+        if rises == 2:
+            break
+    assert best is not None
+    return path, best
+
+
+def _held_out(scores: torch.Tensor, solution: logistic.Solution, fold: np.ndarray) -> torch.Tensor:
+    """Return each row's logits from the solution that never saw it, (rows, outputs)."""
+    logits = torch.empty(len(scores), solution.bias.shape[1])
+    for index in range(solution.bias.shape[0]):
+        held = torch.from_numpy(np.flatnonzero(fold == index))
+        logits[held] = torch.addmm(solution.bias[index], scores[held], solution.weight[index])
+    return logits
+
+
+def stratified(targets: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """Return a fold number (rows,) for every row; the classes are spread as evenly as can be."""
+    shuffled = np.random.default_rng(seed).permutation(len(targets))
+    order = shuffled[np.argsort(targets[shuffled], kind="stable")]
+    fold = np.empty(len(targets), dtype=np.int64)
+    fold[order] = np.arange(len(targets)) % folds
+    return fold

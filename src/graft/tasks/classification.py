@@ -1,0 +1,86 @@
+"""One class of several for every input."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from graft.errors import DataError, must, unknown_name
+from graft.tasks._base import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classification(Task):
+    """Single-label classification: softmax over the class names, cross-entropy."""
+
+    metrics: ClassVar[tuple[str, ...]] = (
+        "accuracy",
+        "balanced_accuracy",
+        "macro_f1",
+        "log_loss",
+        "roc_auc",
+        "calibration_error",
+    )
+
+    @classmethod
+    def learn(cls, labels: Sequence[str | None]) -> "Classification":
+        """Return the task whose classes are the distinct labels, in natural order (``2`` before ``10``).
+
+        Raises DataError where a label is missing or fewer than two classes remain.
+        """
+        missing = sum(label is None for label in labels)
+        if missing:
+            raise DataError(
+                must("every training label", "a class name", f"{missing} inputs without one", "Label or remove them")
+            )
+        names = sorted({label for label in labels if label is not None}, key=_natural)
+        if len(names) < 2:
+            found = f"{len(names)} ({names[0]!r})" if names else "none"
+            raise DataError(must("the number of classes", "at least 2", found, "Add inputs of another class"))
+        return cls(classes=tuple(names))
+
+    @property
+    def outputs(self) -> int:
+        """The number of classes."""
+        return len(self.classes)
+
+    def targets(self, labels: Sequence[str | None]) -> np.ndarray:
+        """Return class indices (n,) int64. Raises DataError that names the first label that is no class."""
+        index = {name: i for i, name in enumerate(self.classes)}
+        for label in labels:
+            if label not in index:
+                raise DataError(str(unknown_name("a label", str(label), self.classes, "graft show")))
+        return np.array([index[label] for label in labels if label is not None], dtype=np.int64)
+
+    def loss(
+        self, logits: torch.Tensor, targets: torch.Tensor, *, label_smoothing: float, weights: torch.Tensor | None
+    ) -> torch.Tensor:
+        """Return the mean cross-entropy, weighted by class; hard (n,) and soft (n, outputs) targets agree."""
+        if not targets.is_floating_point():
+            return functional.cross_entropy(logits, targets, weights, label_smoothing=label_smoothing)
+        total = functional.cross_entropy(logits, targets, weights, label_smoothing=label_smoothing, reduction="sum")
+        return total / ((targets @ weights).sum() if weights is not None else len(targets))
+
+    def soft(self, targets: torch.Tensor) -> torch.Tensor:
+        """Return class indices (n,) as one-hot rows (n, outputs) float32."""
+        return functional.one_hot(targets, self.outputs).float()
+
+    def probabilities(self, logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+        """Return softmax(logits / temperature), (n, outputs) float64."""
+        scaled = np.asarray(logits, dtype=np.float64) / temperature
+        powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+    def item_scores(self, logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """Return 1.0 where the largest logit is the target's, else 0.0; (n,) float64."""
+        return np.asarray(np.asarray(logits).argmax(axis=1) == targets, dtype=np.float64)
+
+
+def _natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    """Return a key that orders runs of digits by their number; the name itself breaks ties (``1`` and ``01``)."""
+    parts = re.findall(r"[0-9]+|[^0-9]+", name)
+    return [(0, int(p), "") if p.isascii() and p.isdigit() else (1, 0, p) for p in parts], name
