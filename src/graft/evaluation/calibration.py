@@ -78,7 +78,9 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray, *, bins: int = 
 
     Ranges of equal width, as in Guo et al. 2017. The estimate is too high by chance alone, and a resample has that
     excess twice: so the interval is the reflected bootstrap one, and its lower end is 0 where a perfectly calibrated
-    model would show as much (Bröcker and Smith 2007, "Increasing the reliability of reliability diagrams").
+    model would show as much (Bröcker and Smith 2007, "Increasing the reliability of reliability diagrams"). Its upper
+    end is at least the gap of the mean confidence to the ends of the accuracy's Wilson interval, which the true error
+    cannot be below: forty right answers given with certainty do not prove that the error is 0.
     """
     n, place = len(confidence), _places(confidence, bins)
     gap = right - confidence
@@ -96,7 +98,9 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray, *, bins: int = 
     low, high = np.quantile(np.concatenate(draws), (0.025, 0.975))
     by_chance = value <= np.quantile(np.concatenate(perfect), 0.975)
     lower = 0.0 if by_chance else float(np.clip(2 * value - high, 0.0, value))
-    return Estimate(value, lower, float(np.clip(2 * value - low, value, 1.0)), n)
+    whole, sure = wilson(float(right.sum()), n), float(confidence.mean())
+    upper = max(2 * value - float(low), value, sure - whole.low, whole.high - sure)
+    return Estimate(value, lower, min(upper, 1.0), n)
 
 
 def reliability(confidence: np.ndarray, right: np.ndarray, bins: int = 10) -> tuple[Bin, ...]:

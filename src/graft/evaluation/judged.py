@@ -166,9 +166,9 @@ def _limits(per_class: tuple[ClassScore, ...]) -> list[str]:
     notes = []
     if absent:
         said = ", ".join(repr(name) for name in absent[:5]) + (" ..." if len(absent) > 5 else "")
-        verb = "class has" if len(absent) == 1 else "classes have"
-        notes.append(f"{len(absent)} {verb} no example here and count in no mean over classes: {said}.")
+        verb, them = ("class has", "it") if len(absent) == 1 else ("classes have", "them")
+        notes.append(f"{len(absent)} {verb} no example here, so recall and ROC AUC leave {them} out: {said}.")
     if few:
-        verb = "class has" if len(few) == 1 else "classes have"
-        notes.append(f"{len(few)} {verb} fewer than 10 examples here: read what is said of them with care.")
+        verb, them = ("class has", "it") if len(few) == 1 else ("classes have", "them")
+        notes.append(f"{len(few)} {verb} fewer than 10 examples here: read what is said of {them} with care.")
     return notes

@@ -170,8 +170,9 @@ def _fit(error: np.ndarray, labels: np.ndarray, n: int) -> tuple[np.ndarray, np.
 
 def _sentence(labels: int, ahead: int, today: float, expected: Estimate, gain: Estimate) -> str:
     numbers = (
-        f"{ahead:,} labels instead of {labels:,} are expected to bring the linear probe's accuracy from {today:.3f} "
-        f"to {expected.value:.3f} (95 % interval {expected.low:.3f} to {expected.high:.3f})."
+        f"{ahead:,} labels instead of {labels:,} are expected to bring the linear probe's accuracy from "
+        f"{100 * today:.1f} % to {100 * expected.value:.1f} % (95 % interval {100 * expected.low:.1f} % to "
+        f"{100 * expected.high:.1f} %)."
     )
     if gain.low >= 0.005 and gain.value >= 0.01:
         return f"More labels would help: {numbers}"
