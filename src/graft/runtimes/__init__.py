@@ -2,7 +2,7 @@
 
 from graft.runtimes._agree import Agreement, agreement
 from graft.runtimes._base import Compiled, Runtime
-from graft.runtimes._choose import REGISTRY, choose, prepare, recall, resolve_device
+from graft.runtimes._choose import REGISTRY, choose, default_batch, prepare, recall, resolve_device
 from graft.runtimes._memory import Choice
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Runtime",
     "agreement",
     "choose",
+    "default_batch",
     "prepare",
     "recall",
     "resolve_device",

@@ -117,12 +117,14 @@ def choose(
     forced runtime cannot convert the module.
     """
     asked = wish(device, runtime)
-    size = batch or default_batch(asked.device)
+    # One input alone is not to cost what a batch does.
+    size = batch or (1 if expected == 1 else default_batch(asked.device))
     if cache is not None and batch is None:
         known = _memory.recall(cache, asked.key())
         if known is not None and _holds(known, expected):
             with suppress(RuntimeError, GraftError):
                 return prepare(module, sample, known, cache), known
+        _memory.forget(cache, asked.key())
     trial = _Trial(module, sample[:size], batch=size, device=asked.device, cache=cache)
     choice = trial.forced(asked) if asked.runtime != "auto" else trial.fastest(expected)
     compiled = trial.ready.pop(f"{choice.runtime}:{choice.precision}")

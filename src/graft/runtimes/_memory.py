@@ -87,6 +87,13 @@ def _read(path: Path) -> Choice | None:
     return None
 
 
+def forget(cache: Path, wish: Mapping[str, str]) -> None:
+    """Drop what was remembered, since it can no longer be had."""
+    for small in (False, True):
+        with suppress(OSError):
+            _path(cache, wish, small=small).unlink(missing_ok=True)
+
+
 def remember(cache: Path, wish: Mapping[str, str], choice: Choice) -> Choice:
     """Write a choice down in one step, and return the one that holds: the first that was written.
 

@@ -1,0 +1,150 @@
+"""Reading and decoding inputs in threads, ahead of the network and never too far ahead."""
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+import numpy as np
+import torch
+
+from graft.errors import UnreadableInputError
+from graft.features.shelf import view_seed
+from graft.preprocess import Preprocess
+from graft.types import Example
+
+AHEAD_BYTES = 64 << 20
+"""What may wait, decoded, for the network."""
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Job:
+    """One input and what is wanted of it."""
+
+    row: int
+    example: Example
+    hash: str
+    """sha-256 of its bytes as they were scanned."""
+    views: tuple[int, ...]
+    perceptual_hash: bool = False
+    simple_features: bool = False
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What came of a job; only ``failed`` where it could not be read."""
+
+    job: Job
+    views: dict[int, np.ndarray] = field(default_factory=dict)
+    perceptual_hash: int | None = None
+    simple_features: np.ndarray | None = None
+    failed: str | None = None
+    seconds: float = 0.0
+
+
+class Decoding:
+    """Jobs being decoded by threads, from the moment it is made; iterating gives the results in order.
+
+    At most about ``AHEAD_BYTES`` of results wait; jobs are taken as they are needed. Use it as ``with``, so that its
+    threads end.
+    """
+
+    def __init__(
+        self,
+        jobs: Iterator[Job],
+        preprocess: Preprocess,
+        *,
+        augmentation: str,
+        seed: int,
+        views: int = 1,
+        threads: int | None = None,
+    ) -> None:
+        self.preprocess = preprocess
+        self.augmentation = augmentation
+        self.seed = seed
+        self._jobs = jobs
+        self._waiting: deque[Future[Decoded]] = deque()
+        count = threads or max(2, min(8, usable_cores()))
+        self._pool = _single_threaded_pool(count)
+        item = int(np.prod(preprocess.shape)) * np.dtype(preprocess.dtype).itemsize
+        self._ahead = max(2 * count, min(1024, AHEAD_BYTES // max(1, item * views)))
+        self._fill()
+
+    def _fill(self) -> None:
+        while len(self._waiting) < self._ahead:
+            job = next(self._jobs, None)
+            if job is None:
+                return
+            self._waiting.append(self._pool.submit(self._decode, job))
+
+    def __iter__(self) -> Iterator[Decoded]:
+        """Yield results in the order of the jobs. An error other than an unreadable input is raised here."""
+        while self._waiting:
+            result = self._waiting.popleft().result()
+            self._fill()
+            yield result
+
+    def __enter__(self) -> "Decoding":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _decode(self, job: Job) -> Decoded:
+        start = time.thread_time()
+        try:
+            content = job.example.read()
+            if sha256(content).hexdigest() != job.hash:
+                return Decoded(job, failed="The file changed while it was being read; run again.")
+            decoded = self.preprocess.decode(content)
+        except UnreadableInputError as error:
+            return Decoded(job, failed=str(error))
+        except OSError as error:
+            return Decoded(job, failed=f"The file cannot be read: {error.strerror or error}.")
+        views = {}
+        for view in job.views:
+            if view:
+                number = view_seed(job.hash, view=view, seed=self.seed)
+                views[view] = self.preprocess.augmented(decoded, self.augmentation, number)
+        plain = None
+        if 0 in job.views or job.perceptual_hash or job.simple_features:
+            plain = self.preprocess.fit(decoded)
+        if plain is not None and 0 in job.views:
+            views[0] = plain
+        return Decoded(
+            job,
+            views,
+            self.preprocess.perceptual_hash(plain) if plain is not None and job.perceptual_hash else None,
+            self.preprocess.simple_features(plain) if plain is not None and job.simple_features else None,
+            seconds=time.thread_time() - start,
+        )
+
+
+def _single_threaded_pool(count: int) -> ThreadPoolExecutor:
+    """Return a pool in whose threads torch uses one core each; elsewhere the number of threads stays as it was.
+
+    torch keeps the number per thread, and one more for threads to come, which is put back before this returns.
+    """
+    before = torch.get_num_threads()
+    ready = threading.Barrier(count + 1)
+
+    def start() -> None:
+        torch.set_num_threads(1)
+        ready.wait()
+
+    pool = ThreadPoolExecutor(count, thread_name_prefix="graft-decode")
+    started = [pool.submit(start) for _ in range(count)]
+    ready.wait()
+    for one in started:
+        one.result()
+    torch.set_num_threads(before)
+    return pool
