@@ -226,7 +226,7 @@ def bombs(craft_png, encode):
     yield "GIF", gif[:6] + struct.pack("<HH", 30_000, 30_000) + gif[10:]
     bmp = encode(np.zeros((8, 8, 3), np.uint8), "BMP")
     yield "BMP", bmp[:18] + struct.pack("<ii", 30_000, -30_000) + bmp[26:]
-    webp = b"VP8X" + struct.pack("<IB3x", 10, 0) + (16_382).to_bytes(3, "little") * 2
+    webp = b"VP8X" + struct.pack("<IB3x", 10, 0) + (16_382).to_bytes(3, "little") * 2  # 16,383 x 16,383
     yield "WEBP", b"RIFF" + struct.pack("<I", len(webp) + 4) + b"WEBP" + webp
     yield "PPM", b"P6 30000 30000 255\n" + bytes(100)
     tiff = encode(np.zeros((8, 8, 3), np.uint8), "TIFF")

@@ -9,6 +9,9 @@ from PIL import Image
 from graft.errors import must
 from graft.preprocess._image_pillow import opened
 
+WEBP_LONGEST = 16_383
+"""The longest side in pixels that a frame of a WebP can have."""
+
 ANOTHER = "Export it again as JPEG or PNG"
 
 
@@ -199,6 +202,9 @@ def _webp(data: bytes) -> Header:
         alpha, animated = bool(flags & 0x10), bool(flags & 0x02)
         width = 1 + int.from_bytes(data[24:27], "little")
         height = 1 + int.from_bytes(data[27:30], "little")
+        if max(width, height) > WEBP_LONGEST:
+            # A canvas that no frame can fill; libwebp would allocate it twice all the same.
+            raise _Broken("a header that makes no sense")
         at = data.rfind(b"EXIF") if flags & 0x08 else -1
         if at >= 0:
             orientation = exif_orientation(data[at + 8 :].removeprefix(b"Exif\0\0"))

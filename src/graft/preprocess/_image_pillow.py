@@ -12,6 +12,7 @@ from PIL import (
     BmpImagePlugin,
     GifImagePlugin,
     Image,
+    ImageChops,
     ImageFile,
     Jpeg2KImagePlugin,
     JpegImagePlugin,
@@ -67,9 +68,10 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
         if image.mode in ("La", "RGBa"):
             image = image.convert(image.mode.upper())
+        # In place, since a large picture is some hundreds of megabytes.
         image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image).convert("RGB")
+        image.paste((255, 255, 255, 255), mask=ImageChops.invert(image.getchannel("A")))
+        return image.convert("RGB")
     return image.convert("RGB")
 
 
