@@ -1,6 +1,16 @@
-"""Near duplicates: inputs whose features or perceptual hashes almost coincide, within a part and across parts."""
+"""Near duplicates: inputs whose features or perceptual hashes almost coincide, within a part and across parts.
+
+Raw cosines mean another thing in every data set: among 1,000 photos of clothes half of all pairs are above 0.32, among
+hand signs above 0.78. So the mean of the data is taken out first, and the median pair is at -0.02 in both. The rules
+were then set with EfficientNet-Lite0 features on three real sets and on copies made from 120 files of each
+(recompressed, halved, brightened, cropped, turned, mirrored). Pairs found among the originals: clothing (1,022) 1, the
+same print photographed twice; sign_digits (1,000) 0; MNIST (1,000), where many a 1 does equal another, 108 of 499,500,
+in 13 sets. Copies found, clothing / sign_digits: JPEG quality 50 100 / 100 %, half size 100 / 100 %, brightness x 1.2
+100 / 87 %, turned by 3 degrees 98 / 61 %, cropped by 3 % 88 / 54 %, mirrored 95 / 3 %, cropped by 8 % 8 / 0 %.
+"""
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,8 +20,26 @@ from graft.types import Finding, Part
 
 BLOCK = 1024
 """Rows compared at a time: the largest array is BLOCK x BLOCK, whatever n is."""
-SIMILARITY = 0.97
-BITS = 4
+ALONE = 0.92
+"""Centred cosine from which the features alone decide, so that mirrored and moved copies are found."""
+TOGETHER = (0.80, 8)
+"""Centred cosine and differing bits from which both together decide."""
+SAME_HASH = 2
+"""Differing bits up to which the hash alone decides; resized copies keep it, but not the features."""
+UNLIKE = 0.5
+"""Raw cosine below which equal hashes say nothing: blank pictures of two colours have the same hash."""
+STEADY = 20
+"""The mean of few inputs is their common look: it is taken out by n / (n + STEADY)."""
+
+
+class Link(NamedTuple):
+    """Two rows that are near, or that a chain of near rows joins, and the closest of that chain."""
+
+    i: int
+    j: int
+    cosine: float
+    """Centred."""
+    bits: int
 
 
 def near_duplicates(
@@ -22,93 +50,132 @@ def near_duplicates(
     labels: Sequence[str | None],
     *,
     contents: Sequence[str] | None = None,
-    similarity: float = SIMILARITY,
-    bits: int = BITS,
 ) -> tuple[Finding, ...]:
-    """Return one finding for each set of near duplicates, those across parts first.
+    """Return one finding for each set of near duplicates, those across parts first, then the closest.
 
-    ``features`` float32 (n, d) from a backbone, ``hashes`` uint64 (n,) perceptual; ``contents`` are the sha-256 of the
-    files, by which exact duplicates are left to ``audit``. The kind is ``near_duplicate_across_parts`` where a set lies
-    in more than one part, else ``near_duplicate``. Nothing is taken out: the person decides.
-    Raises DataError for arrays that do not fit together.
+    ``features`` float32 (n, d) from a backbone (rows of zeros or NaN: not known), ``hashes`` uint64 (n,) perceptual;
+    ``contents`` are the sha-256 of the files: of exact duplicates, which ``audit`` tells, one stands for all. The kind
+    is ``near_duplicate_across_parts`` where a set lies in more than one part, else ``near_duplicate``. Nothing is taken
+    out: the person decides. Raises DataError for arrays that do not fit together.
     """
     n = len(sources)
     if not len(features) == len(hashes) == len(parts) == len(labels) == n:
         got = f"{len(features)} features, {len(hashes)} hashes, {len(parts)} parts, {n} sources, {len(labels)} labels"
         raise DataError(must("The arrays", "of one length", got, "Give arrays of one order"))
-    links = [
-        (i, j, cosine, distance)
-        for i, j, cosine, distance in near_pairs(features, hashes, similarity, bits)
-        if contents is None or contents[i] != contents[j]
+    rows = _distinct(features, parts, contents)
+    found = [
+        _finding([int(rows[one]) for one in members], cosine, bits, parts, sources, labels)
+        for members, cosine, bits in _sets(list(near_links(features[rows], hashes[rows])))
     ]
-    found = [_finding(rows, inner, parts, sources, labels) for rows, inner in _sets(links)]
     return tuple(sorted(found, key=lambda one: (one.kind == "near_duplicate", -one.details["similarity"])))
 
 
-def near_pairs(
-    features: np.ndarray, hashes: np.ndarray, similarity: float = SIMILARITY, bits: int = BITS
-) -> Iterator[tuple[int, int, float, int]]:
-    """Yield (i, j, cosine, differing bits) for i < j that are near."""
-    unit = _unit(features)
-    for top in range(0, len(unit), BLOCK):
-        for left in range(top, len(unit), BLOCK):
-            cosine = unit[top : top + BLOCK] @ unit[left : left + BLOCK].T
-            distance = np.bitwise_count(hashes[top : top + BLOCK, None] ^ hashes[None, left : left + BLOCK])
-            near = (cosine >= similarity) | (distance <= bits)
-            for i, j in zip(*np.nonzero(near), strict=True):
-                if top + i < left + j:
-                    yield int(top + i), int(left + j), float(cosine[i, j]), int(distance[i, j])
+def near_links(features: np.ndarray, hashes: np.ndarray) -> Iterator[Link]:
+    """Yield links that join every two near rows, directly or by a chain; at most 2 BLOCK for each pair of blocks.
+
+    ``features`` (n, d) finite and not zero, ``hashes`` (n,). Costs n * n * d multiplications and additions.
+    """
+    raw = np.asarray(features, dtype=np.float32)
+    centred = _unit(raw - raw.mean(axis=0) * np.float32(len(raw) / (len(raw) + STEADY))) if len(raw) else raw
+    raw, marks = _unit(raw), np.asarray(hashes, dtype=np.uint64)
+    for top in range(0, len(raw), BLOCK):
+        for left in range(top, len(raw), BLOCK):
+            cosine = centred[top : top + BLOCK] @ centred[left : left + BLOCK].T
+            bits = np.bitwise_count(marks[top : top + BLOCK, None] ^ marks[None, left : left + BLOCK])
+            near = (cosine >= ALONE) | ((cosine >= TOGETHER[0]) & (bits <= TOGETHER[1])) | (bits <= SAME_HASH)
+            near = np.triu(near, 1) if top == left else near
+            if (near & (cosine < ALONE) & (bits <= SAME_HASH)).any():
+                near &= (raw[top : top + BLOCK] @ raw[left : left + BLOCK].T >= UNLIKE) | (bits > SAME_HASH)
+            rows = np.arange(top, top + len(near))
+            columns = rows if top == left else np.arange(left, left + near.shape[1])
+            yield from _thinned(near, cosine, bits, rows, columns)
 
 
-def _unit(features: np.ndarray) -> np.ndarray:
-    norms = np.linalg.norm(features, axis=1, keepdims=True)
-    # A row of zeros is near to nothing.
-    return np.asarray(features / np.maximum(norms, 1e-12), dtype=np.float32)
+def _thinned(
+    near: np.ndarray, cosine: np.ndarray, bits: np.ndarray, rows: np.ndarray, columns: np.ndarray
+) -> Iterator[Link]:
+    """Yield all links of a block where they are few; else the fewest that join the same rows."""
+    i, j = np.nonzero(near)
+    cosine, bits = cosine[i, j], bits[i, j]
+    first, second = rows[i], columns[j]
+    if len(i) > 2 * BLOCK:
+        nodes = rows if rows is columns else np.concatenate([rows, columns])
+        names = _components(np.stack([i, j if rows is columns else len(rows) + j]), len(nodes))
+        best, least = np.full(len(nodes), -1.0), np.full(len(nodes), 64)
+        np.maximum.at(best, names[i], cosine)
+        np.minimum.at(least, names[i], bits)
+        head = np.unique(names, return_index=True)[1][names]
+        joined = head != np.arange(len(nodes))
+        first, second = nodes[head[joined]], nodes[joined]
+        cosine, bits = best[names[joined]], least[names[joined]]
+    for link in zip(first.tolist(), second.tolist(), cosine.tolist(), bits.tolist(), strict=True):
+        yield Link(*link)
 
 
-def _sets(
-    links: Sequence[tuple[int, int, float, int]],
-) -> list[tuple[list[int], list[tuple[int, int, float, int]]]]:
-    """Return the connected sets of rows, each with its links."""
-    parent: dict[int, int] = {}
+def _components(pairs: np.ndarray, n: int) -> np.ndarray:
+    """Return the number of the connected component of each of n nodes; ``pairs`` is (2, links)."""
+    # Here, since nothing else in data needs SciPy, whose import is a third of a second.
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
 
-    def root(row: int) -> int:
-        parent.setdefault(row, row)
-        while parent[row] != row:
-            parent[row] = row = parent[parent[row]]
-        return row
+    graph = coo_array((np.ones(pairs.shape[1], dtype=np.int8), (pairs[0], pairs[1])), shape=(n, n))
+    names: np.ndarray = connected_components(graph, directed=False)[1]
+    return names
 
-    for i, j, *_ in links:
-        parent[root(j)] = root(i)
-    members: dict[int, list[int]] = {}
-    for row in sorted(parent):
-        members.setdefault(root(row), []).append(row)
-    inner: dict[int, list[tuple[int, int, float, int]]] = {}
-    for link in links:
-        inner.setdefault(root(link[0]), []).append(link)
-    return [(rows, inner[key]) for key, rows in members.items()]
+
+def _sets(links: list[Link]) -> list[tuple[np.ndarray, float, int]]:
+    """Return the members, the highest cosine and the fewest differing bits of each connected set."""
+    if not links:
+        return []
+    rows, pairs = np.unique([(link.i, link.j) for link in links], return_inverse=True)
+    pairs = pairs.reshape(-1, 2).T
+    names = _components(pairs, len(rows))
+    cosine, bits = np.full(names.max() + 1, -1.0), np.full(names.max() + 1, 64)
+    np.maximum.at(cosine, names[pairs[0]], [link.cosine for link in links])
+    np.minimum.at(bits, names[pairs[0]], [link.bits for link in links])
+    order = np.argsort(names, kind="stable")
+    members = np.split(rows[order], np.flatnonzero(np.diff(names[order])) + 1)
+    return [(one, float(cosine[name]), int(bits[name])) for name, one in enumerate(members)]
+
+
+def _distinct(features: np.ndarray, parts: Sequence[Part | None], contents: Sequence[str] | None) -> np.ndarray:
+    """Return the rows to compare: features known, one for each content, and of copies one that is in a part."""
+    known = np.flatnonzero(np.isfinite(features).all(axis=1) & features.any(axis=1))
+    if contents is None:
+        return known
+    chosen: dict[str, int] = {}
+    for row in known.tolist():
+        if contents[row] not in chosen or (parts[chosen[contents[row]]] is None and parts[row] is not None):
+            chosen[contents[row]] = row
+    return np.array(sorted(chosen.values()), dtype=np.int64)
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12), dtype=np.float32)
 
 
 def _finding(
     rows: list[int],
-    links: list[tuple[int, int, float, int]],
+    cosine: float,
+    bits: int,
     parts: Sequence[Part | None],
     sources: Sequence[str],
     labels: Sequence[str | None],
 ) -> Finding:
-    where = sorted({str(parts[row]) for row in rows if parts[row] is not None})
-    named = sorted({str(labels[row]) for row in rows})
+    where = [part for part in ("train", "val", "test") if part in {parts[row] for row in rows}]
+    named = sorted({label for row in rows if (label := labels[row]) is not None})
     across = len(where) > 1
     message = f"{count(len(rows), 'file')} look almost the same"
     if across:
-        message += f" and lie in {' and '.join(where)}, which makes the test look better than it is"
+        message += f" and lie in {' and '.join(where)}, so that what is measured looks better than it is"
     if len(named) > 1:
-        message += f", with the labels {' and '.join(named)}"
+        message += f"; their labels differ: {', '.join(named)}"
     details = {
-        "similarity": round(max(link[2] for link in links), 4),
-        "bits": min(link[3] for link in links),
+        "similarity": round(cosine, 4),
+        "bits": bits,
         "parts": [parts[row] for row in rows],
         "labels": [labels[row] for row in rows],
     }
     kind = "near_duplicate_across_parts" if across else "near_duplicate"
-    return Finding(kind, tuple(sources[row] for row in rows), f"{message}.", "warning" if across else "note", details)
+    files = tuple(sources[row] for row in rows)
+    return Finding(kind, files, f"{message}.", "warning" if across or len(named) > 1 else "note", details)

@@ -15,6 +15,10 @@ _STARTS = (
     b"\x00\x00\x00\x0cjP  \r\n\x87\n",  # JPEG 2000
     b"\xff\x4f\xff\x51",
 )
+_SUFFIXES = frozenset({
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".gif", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".avif",
+    ".heic", ".heif", ".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm", ".tga",
+})  # fmt: skip
 _FTYP_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"mif1")
 _BMP_HEADER_SIZES = (12, 40, 52, 56, 64, 108, 124)
 
@@ -23,31 +27,7 @@ _BMP_HEADER_SIZES = (12, 40, 52, 56, 64, 108, 124)
 class Image(Modality):
     """Still images; HEIC is listed so that it is set aside with a reason and not passed over."""
 
-    suffixes: ClassVar[frozenset[str]] = frozenset(
-        [
-            ".jpg",
-            ".jpeg",
-            ".jpe",
-            ".jfif",
-            ".png",
-            ".gif",
-            ".webp",
-            ".bmp",
-            ".dib",
-            ".tif",
-            ".tiff",
-            ".avif",
-            ".heic",
-            ".heif",
-            ".jp2",
-            ".j2k",
-            ".ppm",
-            ".pgm",
-            ".pbm",
-            ".pnm",
-            ".tga",
-        ]
-    )
+    suffixes: ClassVar[frozenset[str]] = _SUFFIXES
     plural: ClassVar[str] = "images"
 
     @staticmethod

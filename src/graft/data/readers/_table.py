@@ -16,22 +16,12 @@ from graft.data.readers._base import PART_WORDS, Reader
 from graft.errors import DataError, must
 from graft.types import Example, Part
 
-INPUT_NAMES = [
-    "path",
-    "filepath",
-    "file",
-    "filename",
-    "image",
-    "imagepath",
-    "imagefile",
-    "imagename",
-    "img",
-    "imgpath",
-    "photo",
+INPUT_NAMES = (
+    "path", "filepath", "file", "filename", "image", "imagepath", "imagefile", "imagename", "img", "imgpath", "photo",
     "picture",
-]
-LABEL_NAMES = ["label", "labels", "class", "classname", "category", "target", "y", "labelname"]
-PART_NAMES = ["split", "part", "subset", "partition", "fold", "set"]
+)  # fmt: skip
+LABEL_NAMES = ("label", "labels", "class", "classname", "category", "target", "y", "labelname")
+PART_NAMES = ("split", "part", "subset", "partition", "fold", "set")
 MISSING_WORDS = frozenset({"", "nan", "<na>"})
 """Cells that are no label, in lower case; ``none`` and ``na`` are not among them, since people name classes so."""
 
