@@ -69,8 +69,9 @@ def _text(data: ReportData) -> str:
     parts = [
         f"# {_inline(data.title)}",
         f"{'An' if model.modality[:1] in 'aeiou' else 'A'} {model.modality} {model.task} model made with Graft: "
-        f"`{_code(model.backbone)}`, cut at stage {model.cut} of {model.n_stages}, adapted by {_inline(strategy)} with a {_inline(model.head)} head. "
-        f"{count(model.trained_parameters)} of its {count(model.parameters)} parameters were trained.",
+        f"`{_code(model.backbone)}`, cut at stage {model.cut} of {model.n_stages}, adapted by {_inline(strategy)} with "
+        f"a {_inline(model.head)} head. {count(model.trained_parameters)} of its {count(model.parameters)} parameters "
+        "were trained.",
         f"It tells {plural(len(model.classes), 'class', 'classes')} apart: {classes}{more}.",
         "## How good it is",
         f"Measured once on {plural(shown_on.n, 'test example')} that nothing was trained or chosen by. The intervals "

@@ -1,0 +1,100 @@
+"""The learning curve: nested stratified subsets, a curve that is found again, sentences that fit."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from judged_cases import nearest_mean
+
+from graft.errors import DataError
+from graft.evaluation.learning_curve import _fit, _sentence, learning_curve
+from graft.types import Estimate
+
+
+def blobs(n: int, classes: int, apart: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    targets = random.integers(0, classes, n)
+    return random.normal(size=(n, 16)) + random.normal(size=(classes, 16))[targets] * apart, targets
+
+
+def test_smaller_training_sets_are_parts_of_larger_ones_and_hold_every_class():
+    features, targets = blobs(300, 5, 0.5)
+    numbered = np.concatenate([features, np.arange(300)[:, None]], axis=1)
+    calls = []
+
+    def spy(train, labels, asked):
+        calls.append((train[:, -1].astype(int), asked[:, -1].astype(int)))
+        return np.zeros((len(asked), 5))
+
+    learning_curve(numbered, targets, spy)
+    assert len(calls) == 25
+    for fold in range(5):
+        mine = calls[5 * fold : 5 * fold + 5]
+        assert len({tuple(asked) for _, asked in mine}) == 1
+        for (small, asked), (large, _) in pairwise(mine):
+            assert set(small) < set(large)
+            assert not set(large) & set(asked)
+            assert set(targets[small]) == set(range(5))
+    assert sorted(np.concatenate([asked for _, asked in calls[::5]])) == list(range(300))
+
+
+def test_points_carry_their_accuracy_and_more_labels_help_where_they_do():
+    curve = learning_curve(*blobs(400, 6, 0.5), nearest_mean)
+    assert [one.accuracy.n for one in curve.points] == [400] * 5
+    assert curve.points[-1].labels == 320
+    assert curve.points[0].accuracy.value < curve.points[-1].accuracy.value
+    assert curve.ahead == 800
+    assert curve.expected.low <= curve.expected.value <= curve.expected.high
+    assert curve.at(800) == pytest.approx(curve.expected.value)
+    assert curve.at(800) >= curve.at(400) >= curve.at(200)
+    assert "800 labels instead of 400" in curve.sentence
+
+
+def test_a_task_that_is_learned_already_needs_no_more_labels():
+    curve = learning_curve(*blobs(400, 3, 3.0), nearest_mean)
+    assert "would hardly help" in curve.sentence
+
+
+def test_the_seed_decides():
+    data = blobs(120, 3, 0.6)
+    assert learning_curve(*data, nearest_mean) == learning_curve(*data, nearest_mean)
+    assert learning_curve(*data, nearest_mean) != learning_curve(*data, nearest_mean, seed=1)
+
+
+def test_a_power_law_that_was_put_in_is_found():
+    labels = np.array([50, 100, 200, 400, 800.0])
+    error = 0.08 + 2.0 * labels**-0.7
+    a, b, c = (one[0] for one in _fit(error[None], labels, 5000))
+    assert a + b * 3200.0**-c == pytest.approx(0.08 + 2.0 * 3200.0**-0.7, abs=1e-6)
+    assert c == pytest.approx(0.7)
+
+
+def test_a_falling_curve_is_not_continued_downwards():
+    labels = np.array([50, 100, 200.0])
+    _, b, _ = _fit(np.array([[0.2, 0.25, 0.3]]), labels, 300)
+    assert b[0] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("gain", "start"),
+    [
+        (Estimate(0.03, 0.01, 0.05, 9), "More labels would help"),
+        (Estimate(0.01, 0.0, 0.04, 9), "More labels may help"),
+        (Estimate(0.002, 0.0, 0.006, 9), "More labels of the same kind would hardly help"),
+    ],
+)
+def test_the_sentence_fits_the_gain(gain, start):
+    assert _sentence(100, 200, 0.8, Estimate(0.8, 0.7, 0.9, 9), gain).startswith(start)
+
+
+def test_few_examples_are_not_extrapolated():
+    curve = learning_curve(*blobs(12, 3, 1.0), nearest_mean)
+    assert curve.expected is None
+    assert "too few" in curve.sentence
+    with pytest.raises(ValueError, match="too few"):
+        curve.at(100)
+
+
+def test_one_class_is_refused():
+    with pytest.raises(DataError, match="2 classes"):
+        learning_curve(np.zeros((9, 2)), np.zeros(9, int), nearest_mean)
