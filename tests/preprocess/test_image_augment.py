@@ -63,6 +63,8 @@ def test_presets_are_safe_for_labels():
     assert set(MOVES) | set(CHANGES) | {"crop"} == set(NAMES)
     assert set().union(*PRESETS.values()) <= set(NAMES)
     assert all(augmentations().values())
+    assert Image.augmentations() == augmentations()
+    assert Image.check_augmentation("digits") == check_augmentation("digits")
 
 
 def test_no_view_is_upside_down_or_on_its_side():

@@ -252,6 +252,19 @@ def test_a_decompression_bomb_is_refused_before_decoding(craft_png, encode, monk
     assert limit == Picture.MAX_IMAGE_PIXELS
 
 
+def test_a_webp_canvas_that_no_frame_can_fill_is_refused():
+    chunk = b"VP8X" + struct.pack("<IB3x", 10, 2) + (6_000_000).to_bytes(3, "little") + (23).to_bytes(3, "little")
+    assert "makes no sense" in refused(b"RIFF" + struct.pack("<I", len(chunk) + 4) + b"WEBP" + chunk)
+
+
+def test_a_gif_frame_larger_than_its_screen_counts(encode):
+    gif = encode(np.zeros((8, 8), np.uint8), "GIF")
+    at = gif.index(b"\x2c", 13)
+    crafted = gif[: at + 5] + struct.pack("<HH", 60_000, 60_000) + gif[at + 9 :]
+    assert RECIPE.inspect(crafted, "x").shape == (60_000, 60_000)
+    assert "--max-pixels" in refused(crafted)
+
+
 def test_the_limit_can_be_raised_beyond_pillow_own(encode, monkeypatch):
     monkeypatch.setattr(Picture, "MAX_IMAGE_PIXELS", 100)
     content = encode(np.full((40, 40, 3), 7, np.uint8))

@@ -12,6 +12,9 @@ from graft.preprocess._image_pillow import opened, to_rgb
 GAP = 2
 """How many times larger than needed the decoded short side stays, so that the reduction cannot be seen later."""
 
+LARGE = 80_000_000
+"""Pillow may warn of sizes from here on, although the header check has allowed them."""
+
 HARMLESS = re.compile(r"extraneous bytes before marker 0x(?!d[0-7])|unknown JFIF revision|Invalid SOS parameters")
 """Complaints of libjpeg that many cameras' files cause and that leave the picture whole.
 
@@ -24,7 +27,7 @@ def decode(content: bytes, *, side: int, max_pixels: int) -> np.ndarray:
 
     Its short side is at least ``side`` wherever the file has as much; an image whose short side is ``2 * GAP * side``
     pixels or more is reduced by 2, 4 or 8 while decoding, a JPEG in the frequency domain, others by box averaging.
-    Raises UnreadableInputError.
+    Colour profiles are not applied, as in the training of the usual weights. Raises UnreadableInputError.
     """
     header = read_header(content, max_pixels)
     if header.fault is not None:
@@ -69,8 +72,11 @@ def _jpeg(content: bytes, header: Header, factor: int) -> np.ndarray:
 
 
 def _by_pillow(content: bytes, header: Header, factor: int) -> np.ndarray:
+    pixels = header.height * header.width
     try:
-        with opened(content, header.format, quiet=header.format == "TIFF" or header.animated) as image:
+        with opened(
+            content, header.format, quiet=header.format == "TIFF" or header.animated or pixels > LARGE
+        ) as image:
             if header.format == "JPEG" and factor > 1:
                 image.draft("RGB", (-(-header.width // factor), -(-header.height // factor)))
                 factor = 1

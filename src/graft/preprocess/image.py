@@ -85,9 +85,20 @@ class Image(Preprocess):
     def augmented(self, decoded: np.ndarray, augmentation: str, seed: int) -> np.ndarray:
         """Return a view, uint8 (3, height, width), augmented as ``augmentation`` says and ``seed`` alone decides.
 
+        The same seed makes the same change to every picture: derive it from the input as well as from the view.
         Raises SettingError for an unknown name.
         """
         return _image_augment.augment(self, decoded, augmentation, seed, self.interpolation)
+
+    @staticmethod
+    def augmentations() -> Mapping[str, str]:
+        """Return every name that an augmentation may consist of, presets first, each with one line of help."""
+        return _image_augment.augmentations()
+
+    @staticmethod
+    def check_augmentation(text: str) -> tuple[str, ...]:
+        """Return the changes that ``text`` names, in their order. Raises SettingError with the nearest name."""
+        return _image_augment.check_augmentation(text)
 
     def perceptual_hash(self, fitted: np.ndarray) -> int:
         """Return the 64-bit DCT hash of a view 0 (Zauner 2010)."""
