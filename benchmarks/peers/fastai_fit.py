@@ -9,13 +9,11 @@ from pathlib import Path
 import timm
 import torch
 from fastai.vision.all import (
-    GrandparentSplitter,
     ImageDataLoaders,
     Normalize,
     RandomResizedCrop,
     accuracy,
     aug_transforms,
-    create_timm_model,
     get_image_files,
     set_seed,
     vision_learner,
@@ -27,7 +25,11 @@ def main(photos: Path, weights: Path, seed: int) -> dict:
     set_seed(seed, reproducible=True)
     start = time.perf_counter()
     loaders = ImageDataLoaders.from_folder(
-        photos, train="train", valid="test", bs=32, num_workers=2,
+        photos,
+        train="train",
+        valid="test",
+        bs=32,
+        num_workers=2,
         item_tfms=RandomResizedCrop(224, min_scale=0.5),
         batch_tfms=[*aug_transforms(), Normalize.from_stats([0.5] * 3, [0.5] * 3)],
     )
@@ -42,7 +44,12 @@ def main(photos: Path, weights: Path, seed: int) -> dict:
     test = loaders.test_dl(get_image_files(photos / "test"), with_labels=True)
     chances, targets = learner.get_preds(dl=test)
     right = int((chances.argmax(1) == targets).sum())
-    return {"right": right, "n": len(targets), "seconds": seconds, "peak_rss_bytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}
+    return {
+        "right": right,
+        "n": len(targets),
+        "seconds": seconds,
+        "peak_rss_bytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+    }
 
 
 if __name__ == "__main__":

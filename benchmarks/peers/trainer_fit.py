@@ -35,27 +35,64 @@ def main(photos: Path, weights: Path, seed: int) -> dict:
     set_seed(seed)
     start = time.perf_counter()
     scale = transforms.Normalize([0.5] * 3, [0.5] * 3)
-    train = ImageFolder(photos / "train", transforms.Compose([
-        transforms.RandomResizedCrop(224, scale=(0.5, 1)), transforms.RandomHorizontalFlip(), transforms.ToTensor(), scale,
-    ]))
-    test = ImageFolder(photos / "test", transforms.Compose([
-        transforms.Resize(256), transforms.CenterCrop(224), transforms.ToTensor(), scale,
-    ]))
+    train = ImageFolder(
+        photos / "train",
+        transforms.Compose(
+            [
+                transforms.RandomResizedCrop(224, scale=(0.5, 1)),
+                transforms.RandomHorizontalFlip(),
+                transforms.ToTensor(),
+                scale,
+            ]
+        ),
+    )
+    test = ImageFolder(
+        photos / "test",
+        transforms.Compose(
+            [
+                transforms.Resize(256),
+                transforms.CenterCrop(224),
+                transforms.ToTensor(),
+                scale,
+            ]
+        ),
+    )
     net = Net(len(train.classes), weights)
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
-            folder, num_train_epochs=5, per_device_train_batch_size=32, per_device_eval_batch_size=32, seed=seed,
-            dataloader_num_workers=2, report_to=[], save_strategy="no", logging_strategy="no", use_cpu=True,
-            learning_rate=5e-4, warmup_ratio=0.1, remove_unused_columns=False,
+            folder,
+            num_train_epochs=5,
+            per_device_train_batch_size=32,
+            per_device_eval_batch_size=32,
+            seed=seed,
+            dataloader_num_workers=2,
+            report_to=[],
+            save_strategy="no",
+            logging_strategy="no",
+            use_cpu=True,
+            learning_rate=5e-4,
+            warmup_ratio=0.1,
+            remove_unused_columns=False,
         )
-        trainer = Trainer(net, arguments, train_dataset=train, data_collator=lambda rows: {
-            "pixel_values": torch.stack([row[0] for row in rows]), "labels": torch.tensor([row[1] for row in rows]),
-        })
+        trainer = Trainer(
+            net,
+            arguments,
+            train_dataset=train,
+            data_collator=lambda rows: {
+                "pixel_values": torch.stack([row[0] for row in rows]),
+                "labels": torch.tensor([row[1] for row in rows]),
+            },
+        )
         trainer.train()
         seconds = time.perf_counter() - start
         found = trainer.predict(test)
     right = int((found.predictions.argmax(1) == found.label_ids).sum())
-    return {"right": right, "n": len(test), "seconds": seconds, "peak_rss_bytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}
+    return {
+        "right": right,
+        "n": len(test),
+        "seconds": seconds,
+        "peak_rss_bytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+    }
 
 
 if __name__ == "__main__":

@@ -1,3 +1,34 @@
-"""Graft: transfer learning that people can trust."""
+"""Graft: transfer learning that people can trust. Public names are loaded on first use (PEP 562)."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from graft.api import evaluate, fit, inspect, load, predict, show
+    from graft.estimator import Classifier
+    from graft.serving import Model
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Classifier": "graft.estimator",
+    "Model": "graft.serving",
+    "evaluate": "graft.api",
+    "fit": "graft.api",
+    "inspect": "graft.api",
+    "load": "graft.api",
+    "predict": "graft.api",
+    "show": "graft.api",
+}
+
+__all__ = ["Classifier", "Model", "evaluate", "fit", "inspect", "load", "predict", "show"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'graft' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,1 +1,223 @@
 """The verbs of Graft, one function each; the command line and Python are two doors to them."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from graft import artifact, backbones, data, heads, selection, serving, strategies, tasks
+from graft.config import Recipe
+from graft.data import Dataset
+from graft.errors import DataError, must
+from graft.evaluation import Evaluation
+from graft.evaluation import evaluate as judge
+from graft.serving import Model, Prediction, SetAside
+from graft.types import Finding, Listener
+
+SILENT = Listener()
+
+
+def fit(
+    source: str | Path | Dataset,
+    *,
+    out: str | Path | None = None,
+    recipe: Recipe | None = None,
+    listener: Listener = SILENT,
+    **settings: Any,
+) -> Model:
+    """Fit a model to labelled data and, with ``out``, write its folder; settings are the fields of the recipe.
+
+    The data are looked over, split, passed once through the frozen network, and climbed on; the test part is opened
+    once, at the end. Raises a GraftError (SettingError, DataError, WeightsError, ...) with one clear sentence.
+    """
+    start = time.perf_counter()
+    target = Path(out) if out is not None else None
+    recipe = recipe or Recipe.read(data=str(getattr(source, "source", source)), **settings)
+    if target is not None:
+        artifact.check_target(target)
+    plan = selection.plan(recipe.strategy, recipe.head, recipe.settings, views=recipe.views, cut=recipe.cut)
+    dataset = source if isinstance(source, Dataset) else read(source, recipe)
+    backbone = selection.network(recipe, dataset.modality, plan.head)
+    told, journal = selection.work(recipe, plan, dataset, backbone, listener, start)
+    manifest = told.manifest()
+    model = Model(artifact.put(told.shipped.assembled, manifest), runtime=recipe.runtime, device=recipe.device)
+    if target is not None:
+        model = Model(
+            artifact.save(
+                target,
+                model.assembled,
+                slim=recipe.slim,
+                extras=lambda folder: selection.write_beside(folder, told, manifest, journal),
+            ),
+            runtime=recipe.runtime,
+            device=recipe.device,
+        )
+    journal.done()
+    return model
+
+
+def read(source: str | Path, recipe: Recipe) -> Dataset:
+    """Return the labelled examples that a recipe names. Raises DataError."""
+    if str(source) in ("", "."):
+        do = "Name the folder, such as photos/"
+        raise DataError(must("DATA", "a folder or a table of labelled inputs", "nothing", do))
+    return data.read(
+        source,
+        input_column=recipe.input_column,
+        label_column=recipe.label_column,
+        group_column=recipe.group_column,
+        reader=recipe.reader,
+    )
+
+
+def load(folder: str | Path, *, runtime: str = "auto", device: str = "auto") -> Model:
+    """Return the model of a folder after its format, hashes and shapes were checked. Raises ArtifactError."""
+    return serving.load(folder, runtime=runtime, device=device)
+
+
+def outcome(model: Model, folder: str | Path | None = None) -> dict[str, Any]:
+    """Return what ``graft fit --json`` prints of a fitted model."""
+    told = model.manifest
+    return {
+        "model": None if folder is None else str(folder),
+        "task": told["task"]["name"],
+        "modality": told["modality"],
+        "backbone": told["backbone"]["name"],
+        "cut": told["cut"],
+        "strategy": told["strategy"],
+        "classes": list(model.classes),
+        "test": told["test"],
+        "rungs": told["rungs"],
+        "seconds": told["seconds"],
+        "peak_rss_bytes": told["peak_rss_bytes"],
+        "sentences": told["sentences"],
+    }
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """How a model did on labelled data."""
+
+    model: str
+    evaluation: Evaluation
+    set_aside: tuple[SetAside, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return ``{"model", "test", "set_aside"}``."""
+        aside = [one.to_json() for one in self.set_aside]
+        return {"model": self.model, "test": self.evaluation.to_json(), "set_aside": aside}
+
+
+def evaluate(
+    model: str | Path | Model,
+    source: str | Path,
+    *,
+    input_column: str | None = None,
+    label_column: str | None = None,
+    device: str = "auto",
+    runtime: str = "auto",
+    seed: int = 0,
+    listener: Listener = SILENT,
+) -> Evaluated:
+    """Measure a model on labelled data; all of it is used, whatever its folders.
+
+    Raises DataError for data that cannot be used or a label that the model does not know.
+    """
+    judged = model if isinstance(model, Model) else load(model, runtime=runtime, device=device)
+    dataset = data.read(source, input_column=input_column, label_column=label_column, min_classes=1)
+    task = judged.assembled.task
+    task.targets([one.label for one in dataset.examples])
+    logits, failed = judged.logits(dataset.examples, progress=listener.progress)
+    kept = [one for number, one in enumerate(dataset.examples) if number not in failed]
+    if not kept:
+        raise DataError(must("the data", "readable", f"{len(failed)} files that are not", "Look at `graft inspect`"))
+    aside = [SetAside(one.example.source, one.message) for one in dataset.set_aside]
+    aside += [SetAside(dataset.examples[number].source, why) for number, why in failed.items()]
+    found = judge(
+        task,
+        logits,
+        task.targets([one.label for one in kept]),
+        temperature=float(judged.manifest["temperature"]),
+        seed=seed,
+    )
+    return Evaluated(str(model) if not isinstance(model, Model) else "", found, tuple(aside))
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """The answers of a model, and what could not be read."""
+
+    predictions: tuple[Prediction, ...]
+    set_aside: tuple[SetAside, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return ``{"predictions": [{"input", "label", "probability"}], "set_aside"}``."""
+        return {
+            "predictions": [one.to_json() for one in self.predictions],
+            "set_aside": [one.to_json() for one in self.set_aside],
+        }
+
+
+def predict(
+    model: str | Path | Model,
+    inputs: Sequence[str | Path],
+    *,
+    device: str = "auto",
+    runtime: str = "auto",
+    listener: Listener = SILENT,
+) -> Predicted:
+    """Answer for files and for all inputs in folders. Raises DataError for a path that does not exist."""
+    asked = model if isinstance(model, Model) else load(model, runtime=runtime, device=device)
+    examples = data.find_inputs(inputs, asked.manifest["modality"])
+    answers = list(asked.answers(examples, progress=listener.progress))
+    return Predicted(
+        tuple(one for one in answers if isinstance(one, Prediction)),
+        tuple(one for one in answers if isinstance(one, SetAside)),
+    )
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """What the audit found in data."""
+
+    files: int
+    classes: dict[str, int]
+    findings: tuple[Finding, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return ``{"files", "classes", "findings": [{"kind", "files", ...}]}``."""
+        found = [one.to_json() for one in self.findings]
+        return {"files": self.files, "classes": self.classes, "findings": found}
+
+
+def inspect(
+    source: str | Path, *, recipe: Recipe | None = None, listener: Listener = SILENT, **settings: Any
+) -> Inspected:
+    """Look data over as ``fit`` does before it trains: files, duplicates by content, hash and embedding, classes."""
+    recipe = recipe or Recipe.read(data=str(source), **settings)
+    dataset = read(source, recipe)
+    plan = selection.plan("linear_probe", "linear", {})
+    backbone = selection.network(recipe, dataset.modality, plan.head)
+    found = selection.look(recipe, plan, dataset, backbone, listener)
+    counts = Counter(str(one.label) for one in found.scanned.examples)
+    files = len(found.scanned.examples) + len(found.set_aside)
+    return Inspected(files, dict(sorted(counts.items())), found.findings)
+
+
+def show(folder: str | Path) -> dict[str, Any]:
+    """Return the manifest of a model folder after every hash in it was checked. Raises ArtifactError."""
+    return artifact.check(Path(folder))
+
+
+def listing(what: str, *, settings: bool = False) -> list[dict[str, Any]]:
+    """Return what there is of ``backbones``, ``strategies``, ``heads`` or ``tasks``, as plain data."""
+    if what == "backbones":
+        return [asdict(one) for one in backbones.listing()]
+    registry: Any = {"strategies": strategies.REGISTRY, "heads": heads.REGISTRY, "tasks": tasks.REGISTRY}[what]
+    rows = [{"name": name, "summary": registry.summary(name)} for name in registry.names()]
+    if settings:
+        for row in rows:
+            row["settings"] = [asdict(one) for one in registry.settings(row["name"])]
+    return rows

@@ -38,6 +38,8 @@ class Recipe(BaseModel):
     input_column: str | None = Field(None, description="column of a table that holds the paths")
     label_column: str | None = Field(None, description="column of a table that holds the labels")
     group_column: str | None = Field(None, description="column whose equal values always share a part")
+    val_share: float = Field(0.15, ge=0, lt=1, description="share of the data to choose by, where none is given")
+    test_share: float = Field(0.15, ge=0, lt=1, description="share of the data that is locked away for the end")
     augment: str = Field("photos", description="photos, digits, documents, none, or a list such as crop,flip,noise")
     views: int | None = Field(None, ge=1, le=64, description="stored views an input; none takes the strategy's own")
     cut: int | str | None = Field(None, description="where partial fine-tuning cuts: a number or a stage's name")
@@ -56,7 +58,8 @@ class Recipe(BaseModel):
         Raises SettingError with one sentence for each value that is wrong.
         """
         plain: Plain = dict(_yaml(file)) if file else {}
-        plain.pop("graft", None)
+        for written in ("graft", "resolved"):
+            plain.pop(written, None)
         settings = dict(plain.pop("settings", None) or {})
         for key, value in (sets or {}).items():
             if key in cls.model_fields and key != "settings":

@@ -1,15 +1,17 @@
 """The scikit-learn face of Graft: an estimator over paths, arrays, PIL images, or ready features."""
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from torch import nn
 
 from graft import api, data
 from graft.errors import DataError, must
+from graft.selection import ready
 from graft.serving import Model
 
 
@@ -46,17 +48,17 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: Sequence[object] | np.ndarray, y: Sequence[object] | np.ndarray) -> Self:
         """Fit to n inputs and their labels. Raises ValueError where they do not make a task."""
-        ready = is_features(X)
-        if ready:
+        features = is_features(X)
+        if features:
             X, y = validate_data(self, X, y, dtype=np.float64)
         labels = column_or_1d(y, warn=True)
         check_classification_targets(labels)
         self.classes_, encoded = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
             raise DataError(must("y", "of two or more classes", f"one class: {self.classes_}", "Give more labels"))
-        if ready:
-            self.head_ = api.fit_features(X, encoded, len(self.classes_), seed=self.seed)
-            self.model_ = None
+        if features:
+            self.head_: nn.Linear | None = ready.fit(np.asarray(X), encoded, len(self.classes_), seed=self.seed)
+            self.model_: Model | None = None
         else:
             if len(X) != len(labels):
                 raise DataError(must("y", f"as long as X, {len(X)}", len(labels), "Give one label an input"))
@@ -78,27 +80,24 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def decision_function(self, X: Sequence[object] | np.ndarray) -> np.ndarray:
         """Return logits (n, classes), or (n,) for two classes as scikit-learn wants it."""
         chances = np.log(np.clip(self.predict_proba(X), 1e-300, None))
-        return chances[:, 1] - chances[:, 0] if chances.shape[1] == 2 else chances
+        return cast(np.ndarray, chances[:, 1] - chances[:, 0]) if chances.shape[1] == 2 else chances
 
     def predict_proba(self, X: Sequence[object] | np.ndarray) -> np.ndarray:
         """Return probabilities (n, classes) in the order of ``classes_``."""
         check_is_fitted(self)
         if self.head_ is not None:
-            ready = validate_data(self, X, dtype=np.float64, reset=False)
-            return api.predict_features(self.head_, ready)
-        model: Model = self.model_
+            return ready.probabilities(self.head_, validate_data(self, X, dtype=np.float64, reset=False))
+        model = self.model_
+        assert model is not None
         chances = np.zeros((len(X), len(self.classes_)))
-        chances[:, [int(name) for name in model.classes]] = model.predict_proba(X)
+        chances[:, [int(name) for name in model.classes]] = model.predict_proba(list(X))
         return chances
 
     def predict(self, X: Sequence[object] | np.ndarray) -> np.ndarray:
         """Return the most probable class of each input, (n,)."""
-        found: np.ndarray = self.classes_[self.predict_proba(X).argmax(axis=1)] if self._fitted() else np.zeros(0)
-        return found
-
-    def _fitted(self) -> bool:
         check_is_fitted(self)
-        return True
+        found: np.ndarray = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        return found
 
 
 def is_features(X: Any) -> bool:

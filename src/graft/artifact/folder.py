@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError
@@ -46,7 +46,8 @@ def adapted(backbone: Backbone, cut: int, suffix: nn.Sequential) -> Backbone:
     """Return the backbone with its stages from the cut on replaced by the trained ones."""
     modules = list(suffix)
     if cut == 0:
-        modules[0] = modules[0][1]
+        # The first child of a whole network also normalises.
+        modules[0] = cast(nn.Sequential, modules[0])[1]
     trained = [Stage(old.name, new, old.shape) for old, new in zip(backbone.stages[cut:], modules, strict=True)]
     return replace(backbone, stages=(*backbone.stages[:cut], *trained))
 
@@ -118,7 +119,9 @@ def save(
         manifest = {**model.manifest, "slim": slim, "files": {WEIGHTS: manifests.file_hash(work / WEIGHTS)}}
         sealed = manifests.write(work, manifest)
         extras(work)
+        # What mkdtemp and safetensors make is for the owner alone; a model folder is as any other folder.
         work.chmod(0o755)
+        (work / WEIGHTS).chmod(0o644)
         _swap(work, out)
     except OSError as error:
         do = "Free some space or take another --out; what was computed is kept in the activation store"
@@ -143,10 +146,21 @@ def _swap(work: Path, out: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def load(folder: Path) -> Assembled:
-    """Return the model of a folder after its format, hashes, names and shapes were checked. Raises ArtifactError."""
+def put(model: Assembled, manifest: Mapping[str, Any]) -> Assembled:
+    """Return the model with another manifest, sealed."""
+    return replace(model, manifest=manifests.seal({"files": {}, "slim": False, **manifest}))
+
+
+def check(folder: Path) -> manifests.Manifest:
+    """Return the manifest of a folder after every hash in it was checked. Raises ArtifactError."""
     manifest = manifests.read(folder)
     manifests.check_files(folder, manifest)
+    return manifest
+
+
+def load(folder: Path) -> Assembled:
+    """Return the model of a folder after its format, hashes, names and shapes were checked. Raises ArtifactError."""
+    manifest = check(folder)
     try:
         tensors = load_file(folder / WEIGHTS)
     except SafetensorError as error:

@@ -128,12 +128,14 @@ class Gathered:
             return Rows(self.top, rows)
         examples, hashes = self.examples(rows)
         means = self.means
+        # Only what is trained on is ever read in other views than the plain one.
+        counts = np.where(np.isin(rows, self.parts.train), views, 1)
         found = features.extract(
             examples,
             hashes,
             backbone=self.backbone,
             cut=cut,
-            views=views,
+            views=counts,
             augmentation=means.augmentation if views > 1 else "none",
             store=means.store,
             device=means.device,
@@ -203,7 +205,9 @@ def gather(
     parts = data.split(scanned.examples, scanned.hashes, shares=shares, seed=means.seed)
     task = tasks.REGISTRY.get(task_name).learn([scanned.examples[row].label for row in parts.train])
     top = Rows(extraction.activations, kept)
-    findings = (*data.audit(scanned, parts), *near(scanned, parts.of, top, extraction.perceptual_hashes[kept]))
+    hashes = _rows(extraction.perceptual_hashes, kept)
+    assert hashes is not None
+    findings = (*data.audit(scanned, parts), *near(scanned, parts.of, top, hashes))
     seconds = {
         "reading": looked - start,
         "extraction": passed - looked,

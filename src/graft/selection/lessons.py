@@ -11,6 +11,10 @@ from graft.strategies import Fitted
 from graft.training.logistic import decompose, solve
 from graft.types import Finding
 
+STRONG = 10.0
+STEPS = 5
+"""Penalties on the way to the chosen one."""
+
 
 def probe_of(climbed: Climb) -> Fitted | None:
     """Return the fitted linear probe of a climb, if it has one."""
@@ -41,7 +45,11 @@ def more_labels(gathered: Gathered, climbed: Climb, seed: int) -> LearningCurve 
 
     def fit_predict(features: np.ndarray, targets: np.ndarray, asked: np.ndarray) -> np.ndarray:
         scores, truth = torch.from_numpy(features), torch.from_numpy(targets)
-        found = solve(scores, truth, torch.ones(len(truth), 1), outputs, strength, tolerance=1e-4)
+        found = None
+        # From strong to weak: a cold start at a weak penalty ends at any of many solutions without error.
+        for step in np.geomspace(max(STRONG, strength), strength, STEPS):
+            found = solve(scores, truth, torch.ones(len(truth), 1), outputs, step, start=found, tolerance=1e-4)
+        assert found is not None
         logits: np.ndarray = (torch.from_numpy(asked) @ found.weight[0] + found.bias[0]).numpy()
         return logits
 

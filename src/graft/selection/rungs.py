@@ -144,5 +144,7 @@ def _wrong(gathered: Gathered, rung: Rung) -> int:
 
 def _pass_seconds(gathered: Gathered, strategy: Strategy) -> float:
     """Return about how long the views of a strategy take, from the rate of the pass that was made."""
-    views = len(gathered.development) * strategy.n_views
-    return views / gathered.extraction.rate if gathered.extraction.rate else 0.0
+    choice = gathered.extraction.choice
+    if choice is None or not choice.rates:
+        return 0.0
+    return len(gathered.parts.train) * strategy.n_views / max(choice.rates.values())

@@ -1,0 +1,63 @@
+"""A fit's own folder in the cache: checkpoints that a killed run continues from, and TensorBoard events."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from graft.types import Estimate, digest
+
+EVENTS = "events"
+
+
+class Journal:
+    """The folder of one fit; the same recipe and data find it again."""
+
+    def __init__(self, root: Path, *identity: str) -> None:
+        self.folder = root / "runs" / digest(*identity)[:32]
+        self.events = self.folder / EVENTS
+        self.resumed = self.folder.is_dir()
+        shutil.rmtree(self.events, ignore_errors=True)
+        self.events.mkdir(parents=True, exist_ok=True)
+        self._writers: dict[str, object] = {}
+
+    def epoch(self, strategy: str, record: Mapping[str, float]) -> None:
+        """Write one epoch's record as scalars of the run ``strategy``."""
+        step = int(record.get("epoch", 0))
+        self._write(strategy, {f"training/{name}": value for name, value in record.items() if name != "epoch"}, step)
+
+    def scores(self, strategy: str, metrics: Mapping[str, Estimate], part: str) -> None:
+        """Write metrics of a part as scalars of the run ``strategy``."""
+        self._write(strategy, {f"{part}/{name}": one.value for name, one in metrics.items()}, 0)
+
+    def _write(self, run: str, scalars: Mapping[str, float], step: int) -> None:
+        # The event writer alone: torch.utils.tensorboard costs seconds of import.
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.summary_pb2 import Summary
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+        if run not in self._writers:
+            self._writers[run] = EventFileWriter(str(self.events / run))
+        values = [Summary.Value(tag=tag, simple_value=float(value)) for tag, value in scalars.items()]
+        writer = self._writers[run]
+        assert isinstance(writer, EventFileWriter)
+        import time
+
+        writer.add_event(Event(step=step, wall_time=time.time(), summary=Summary(value=values)))
+        writer.flush()
+
+    def copy_events(self, folder: Path) -> None:
+        """Copy the events into a model folder."""
+        self.close()
+        if self.events.is_dir():
+            shutil.copytree(self.events, folder / EVENTS)
+
+    def close(self) -> None:
+        """Close the event files."""
+        for writer in self._writers.values():
+            writer.close()  # type: ignore[attr-defined]
+        self._writers = {}
+
+    def done(self) -> None:
+        """Remove the folder: the fit has ended and its model is written."""
+        self.close()
+        shutil.rmtree(self.folder, ignore_errors=True)

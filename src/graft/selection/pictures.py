@@ -1,0 +1,115 @@
+"""The pictures of a report: the most confident mistakes with their heat maps, near duplicates, suspect labels."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from graft.errors import GraftError
+from graft.evaluation.explain import grad_cam, overlay
+from graft.evaluation.report import Alike, Mistake, Suspect
+from graft.selection.gather import Gathered
+from graft.selection.shipping import Shipped
+from graft.types import Example, Finding
+
+MISTAKES = 12
+SETS = 8
+SUSPECTS = 12
+SIDE = 320
+SMALL = 160
+"""Longest side of a picture in pixels: a mistake with its heat map, and all others."""
+
+
+@dataclass(frozen=True)
+class Album:
+    """What the report shows as pictures."""
+
+    mistakes: tuple[Mistake, ...]
+    alike: tuple[Alike, ...]
+    suspects: tuple[Suspect, ...]
+
+
+def album(gathered: Gathered, shipped: Shipped, findings: Sequence[Finding], suspects: Sequence[Finding]) -> Album:
+    """Return the pictures; an input that cannot be drawn is shown without one."""
+    by_source = {one.source: one for one in gathered.scanned.examples}
+    near = [one for one in findings if one.kind.startswith("near_duplicate")][:SETS]
+    return Album(
+        mistakes(gathered, shipped),
+        tuple(
+            Alike(files=one.files, message=one.message, pictures=_thumbnails(gathered, by_source, one)) for one in near
+        ),
+        _suspects(gathered, by_source, suspects),
+    )
+
+
+def mistakes(gathered: Gathered, shipped: Shipped) -> tuple[Mistake, ...]:
+    """Return the most confident wrong answers on test data, most confident first."""
+    if shipped.test is None:
+        return ()
+    task, rows = gathered.task, shipped.test_rows
+    chances = task.probabilities(shipped.test_logits, shipped.temperature)
+    said, truth = chances.argmax(axis=1), gathered.targets(rows)
+    wrong = np.flatnonzero(said != truth)
+    worst = wrong[np.argsort(-chances[wrong, said[wrong]], kind="stable")][:MISTAKES]
+    examples = [gathered.scanned.examples[row] for row in rows[worst]]
+    pictures = [_picture(gathered, one, SIDE) for one in examples]
+    heats = _heats(gathered, shipped, examples, said[worst])
+    return tuple(
+        Mistake(
+            source=one.source,
+            truth=task.classes[truth[row]],
+            said=task.classes[said[row]],
+            probability=float(chances[row, said[row]]),
+            picture=picture,
+            heat=heat,
+        )
+        for one, row, picture, heat in zip(examples, worst, pictures, heats, strict=True)
+    )
+
+
+def _heats(
+    gathered: Gathered, shipped: Shipped, examples: Sequence[Example], said: np.ndarray
+) -> Sequence[bytes | None]:
+    """Return Grad-CAM laid over what the network saw, for the class that it said; None where there is no map."""
+    if not examples or shipped.assembled.manifest["joined"]:
+        return [None] * len(examples)
+    backbone = shipped.assembled.backbone
+    inputs = np.stack([backbone.preprocess.fit(backbone.preprocess.decode(one.read())) for one in examples])
+    stages = [backbone.normalise, *(stage.module for stage in backbone.stages)]
+    maps = grad_cam(stages, shipped.assembled.head, inputs, said)
+    if maps is None:
+        return [None] * len(examples)
+    return [overlay(np.moveaxis(seen, 0, -1), heat) for seen, heat in zip(inputs, maps, strict=True)]
+
+
+def _picture(gathered: Gathered, example: Example, side: int) -> bytes | None:
+    try:
+        return gathered.backbone.preprocess.picture(example.read(), side)
+    except (GraftError, OSError):
+        return None
+
+
+def _thumbnails(gathered: Gathered, by_source: Mapping[str, Example], finding: Finding) -> tuple[bytes, ...]:
+    found = [_picture(gathered, by_source[file], SMALL) for file in finding.files[:4] if file in by_source]
+    return tuple(one for one in found if one is not None)
+
+
+def _suspects(gathered: Gathered, by_source: Mapping[str, Example], findings: Sequence[Finding]) -> tuple[Suspect, ...]:
+    """Return the most doubtful labels of the findings, each with its picture."""
+    found = [
+        (source, *row)
+        for one in findings
+        for source, *row in zip(
+            one.files, one.details["given"], one.details["suggested"], one.details["probability"], strict=True
+        )
+    ]
+    return tuple(
+        Suspect(
+            source=source,
+            label=str(given),
+            suggested=str(suggested),
+            probability=float(probability),
+            picture=_picture(gathered, by_source[source], SMALL) if source in by_source else None,
+        )
+        for source, given, suggested, probability in found[:SUSPECTS]
+    )

@@ -1,0 +1,186 @@
+"""What a fit has to tell: the manifest, the report's content and the summary's sentences, from one set of facts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from graft import __version__, data
+from graft.artifact.origin import hardware, peak_rss_bytes, versions
+from graft.config import Recipe
+from graft.evaluation import LearningCurve, evaluate
+from graft.evaluation import report as reports
+from graft.selection.gather import Gathered
+from graft.selection.ladder import Climb, Rung, honest
+from graft.selection.pictures import album
+from graft.selection.shipping import Shipped
+from graft.types import Finding
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """Everything that is known at the end of a fit."""
+
+    recipe: Recipe
+    gathered: Gathered
+    climbed: Climb
+    shipped: Shipped
+    suspects: tuple[Finding, ...]
+    curve: LearningCurve | None
+    seconds: Mapping[str, float]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the audit found, before and after the probe."""
+        return (*self.gathered.findings, *self.suspects)
+
+    def parts(self) -> dict[str, int]:
+        """Return the number of examples in each part."""
+        parts = self.gathered.parts
+        return {"train": len(parts.train), "val": len(parts.val), "test": parts.test.n}
+
+    def resolved(self) -> dict[str, Any]:
+        """Return what was asked as it was really done."""
+        choice = self.gathered.extraction.choice
+        return {
+            "backbone": self.gathered.backbone.name,
+            "strategy": self.shipped.rung.strategy,
+            "cut": self.shipped.rung.cut,
+            "device": self.gathered.extraction.device,
+            "runtime": choice.to_json() if choice else None,
+            "rungs": {rung.strategy: dict(rung.settings) for rung in self.climbed.rungs},
+        }
+
+    def sentences(self) -> list[str]:
+        """Return what a person should read at the end, most important first."""
+        found = []
+        if self.recipe.strategy == "auto":
+            found.append(self.climbed.verdict())
+        simple = next((rung for rung in self.climbed.rungs if rung.strategy == "simple_features"), None)
+        if simple is not None and any(rung.strategy == "joined_probe" for rung in self.climbed.rungs):
+            found.append("Features without a network did better than the frozen network's; both were tried together.")
+        found += self.climbed.left_out
+        found += [f"{rung.strategy}: {note}" for rung in self.climbed.rungs for note in _notes(rung)]
+        if self.curve is not None:
+            found.append(self.curve.sentence)
+        warned = [one for one in self.findings if one.severity != "note"]
+        if warned:
+            kinds = ", ".join(sorted({one.kind.replace("_", " ") for one in warned}))
+            found.append(f"The audit has {len(warned)} findings to look at ({kinds}); they are in the report.")
+        return found
+
+    def manifest(self) -> dict[str, Any]:
+        """Return graft.json's content, not sealed yet."""
+        gathered, shipped = self.gathered, self.shipped
+        scanned = gathered.scanned
+        return {
+            **shipped.assembled.manifest,
+            "graft": __version__,
+            "created": _now(),
+            "strategy": shipped.rung.strategy,
+            "asked": self.recipe.model_dump(),
+            "resolved": self.resolved(),
+            "data": {
+                "source": scanned.source,
+                "fingerprint": data.data_fingerprint(scanned.examples, scanned.hashes),
+                "test_fingerprint": gathered.parts.test.fingerprint,
+                "parts": self.parts(),
+                "set_aside": len(gathered.set_aside),
+            },
+            "test": shipped.test.to_json() if shipped.test else {},
+            "per_class": _per_class(shipped),
+            "rungs": [rung.to_json() for rung in self.climbed.rungs],
+            "sentences": self.sentences(),
+            "steps": [{"step": "fit", "strategy": shipped.rung.strategy, "created": _now()}],
+            "seconds": {name: round(value, 3) for name, value in self.seconds.items()},
+            "peak_rss_bytes": peak_rss_bytes(),
+            "hardware": hardware(),
+            "versions": versions(),
+        }
+
+    def report(self, manifest: Mapping[str, Any], recipe: str) -> reports.ReportData:
+        """Return the report's content."""
+        gathered, shipped = self.gathered, self.shipped
+        drawn = album(gathered, shipped, gathered.findings, self.suspects)
+        return reports.ReportData(
+            title=self.gathered.scanned.source,
+            model=self._model(),
+            evaluation=shipped.test or self._validation(),
+            created=manifest["created"],
+            ladder=tuple(_rung(rung) for rung in self.climbed.rungs),
+            verdict=" ".join([self.climbed.verdict(), *self.climbed.left_out]),
+            curve=self.curve,
+            mistakes=drawn.mistakes,
+            alike=drawn.alike,
+            suspects=drawn.suspects,
+            findings=self.findings,
+            set_aside=tuple((one.example.source, one.message) for one in gathered.set_aside),
+            recipe=recipe,
+            data_fingerprint=manifest["data"]["fingerprint"],
+            parts=self.parts(),
+            seconds=self.seconds,
+            hardware=manifest["hardware"],
+            versions=manifest["versions"],
+            peak_rss_bytes=manifest["peak_rss_bytes"],
+        )
+
+    def _model(self) -> reports.ModelFacts:
+        assembled, gathered = self.shipped.assembled, self.gathered
+        network, choice = assembled.backbone, gathered.extraction.choice
+        trained = sum(p.numel() for one in network.stages[assembled.cut :] for p in one.module.parameters())
+        head = sum(p.numel() for p in assembled.head.parameters())
+        return reports.ModelFacts(
+            backbone=network.name,
+            strategy=self.shipped.rung.strategy,
+            classes=gathered.task.classes,
+            cut=assembled.cut,
+            n_stages=network.n_stages,
+            parameters=network.parameters() + head,
+            trained_parameters=trained + head,
+            weights_source=network.weights.source,
+            weights_licence=network.weights.licence,
+            weights_sha256=network.weights.sha256,
+            head=assembled.manifest["head"]["name"],
+            task=assembled.manifest["task"]["name"],
+            modality=network.preprocess.modality,
+            device=gathered.extraction.device,
+            runtime=f"{choice.runtime}:{choice.precision}" if choice else "torch",
+        )
+
+    def _validation(self) -> Any:
+        """Return how the model did on validation data, for a fit that held no test data out."""
+        fitted, gathered = self.shipped.rung.fitted, self.gathered
+        assert fitted is not None
+        logits, rows = honest(fitted, gathered.halves.train, gathered.halves.validation)
+        targets = gathered.targets(gathered.development[rows])
+        return evaluate(gathered.task, logits, targets, temperature=self.shipped.temperature, seed=self.recipe.seed)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _notes(rung: Rung) -> Sequence[str]:
+    return rung.fitted.notes if rung.fitted else ()
+
+
+def _rung(rung: Rung) -> reports.Rung:
+    return reports.Rung(
+        strategy=rung.strategy,
+        validation=next(iter(rung.validation.values())),
+        kept=rung.kept,
+        p_value=rung.p_value,
+        seconds=rung.seconds,
+        notes=tuple(_notes(rung)),
+        shippable=rung.ships,
+        history=rung.fitted.history if rung.fitted else (),
+    )
+
+
+def _per_class(shipped: Shipped) -> dict[str, dict[str, Any]]:
+    if shipped.test is None:
+        return {}
+    return {
+        one.name: {"precision": one.precision.to_json(), "recall": one.recall.to_json(), "support": one.support}
+        for one in shipped.test.per_class
+    }

@@ -1,0 +1,131 @@
+"""The course of a fit: gather, climb, ship, learn from the data, and write what belongs beside the model."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from graft import backbones, data
+from graft.backbones import Backbone
+from graft.config import Recipe
+from graft.data import Dataset
+from graft.errors import SettingError, must
+from graft.evaluation import card
+from graft.evaluation import report as reports
+from graft.features import Store
+from graft.heads import Head
+from graft.selection.gather import Gathered, Means, gather
+from graft.selection.journal import Journal
+from graft.selection.ladder import Climb, Rung, climb
+from graft.selection.lessons import more_labels, suspects
+from graft.selection.rungs import Budget, steps
+from graft.selection.settings import Plan
+from graft.selection.shipping import ship
+from graft.selection.telling import Told
+from graft.types import Listener, digest
+
+
+def network(recipe: Recipe, modality: str, head: Head) -> Backbone:
+    """Return the backbone of a recipe, ending in what the head takes. Raises UnknownNameError, WeightsError."""
+    name = recipe.backbone if recipe.backbone != "auto" else backbones.DEFAULT[modality]
+    found = backbones.load(name, weights=recipe.weights, seed=recipe.seed).ending_in(head.takes)
+    limited = replace(found.preprocess, **{"max_pixels": recipe.max_pixels})
+    return replace(found, preprocess=limited)
+
+
+def look(recipe: Recipe, plan: Plan, dataset: Dataset, backbone: Backbone, listener: Listener) -> Gathered:
+    """Return the data of a recipe, read, split, passed once and audited."""
+    means = Means(
+        store=Store(),
+        device=recipe.device,
+        runtime=recipe.runtime,
+        augmentation=recipe.augment,
+        seed=recipe.seed,
+        class_weights=recipe.class_weights == "balanced",
+        listener=listener,
+    )
+    held = recipe.val_share + recipe.test_share
+    if held >= 1:
+        do = "Lower val_share or test_share"
+        raise SettingError(must("val_share + test_share", "below 1", held, do))
+    shares = (1 - held, recipe.val_share, recipe.test_share)
+    return gather(dataset, backbone, plan.head, recipe.task, shares, means)
+
+
+def work(
+    recipe: Recipe, plan: Plan, dataset: Dataset, backbone: Backbone, listener: Listener, start: float
+) -> tuple[Told, Journal]:
+    """Do the whole of a fit and return what is known at its end; ``start`` is on the clock of ``perf_counter``."""
+    deadline = time.monotonic() + recipe.budget - (time.perf_counter() - start)
+    loaded = time.perf_counter()
+    gathered = look(recipe, plan, dataset, backbone, listener)
+    for finding in gathered.findings:
+        if finding.severity != "note":
+            listener.say(f"{finding.kind.replace('_', ' ')}: {finding.message}")
+    journal = Journal(gathered.means.store.root, *identity(recipe, gathered))
+    begun = time.perf_counter()
+    budget = Budget(deadline=deadline, folder=journal.folder, on_epoch=journal.epoch)
+    climbed = climb(
+        steps(gathered, plan, budget, ladder=recipe.strategy == "auto"),
+        forced=None if recipe.strategy == "auto" else recipe.strategy,
+        seed=recipe.seed,
+        announce=lambda rung: announce(rung, journal, listener),
+    )
+    chosen = time.perf_counter()
+    shipped = ship(gathered, climbed, plan, recipe.seed)
+    if shipped.test is not None:
+        journal.scores(shipped.rung.strategy, shipped.test.metrics, "test")
+    judged = time.perf_counter()
+    told = Told(
+        recipe=recipe,
+        gathered=gathered,
+        climbed=climbed,
+        shipped=shipped,
+        suspects=suspects(gathered, climbed),
+        curve=more_labels(gathered, climbed, recipe.seed),
+        seconds={},
+    )
+    seconds = {
+        "loading": loaded - start,
+        **gathered.seconds,
+        "ladder": chosen - begun,
+        "test": judged - chosen,
+        "lessons": time.perf_counter() - judged,
+        "total": time.perf_counter() - start,
+    }
+    return replace(told, seconds=seconds), journal
+
+
+def identity(recipe: Recipe, gathered: Gathered) -> tuple[str, ...]:
+    """Return what makes a fit the same fit: its recipe, its data and its weights."""
+    scanned = gathered.scanned
+    return (
+        recipe.to_yaml(budget=0),
+        data.data_fingerprint(scanned.examples, scanned.hashes),
+        digest(*(part or "" for part in gathered.parts.of)),
+        gathered.backbone.weights.sha256,
+    )
+
+
+def announce(rung: Rung, journal: Journal, listener: Listener) -> None:
+    """Tell of a rung that was tried: its score, whether it was kept, and what it noticed."""
+    name, value = next(iter(rung.validation.items()))
+    against = "" if rung.p_value is None else f", against {rung.against} p = {rung.p_value:.3g}"
+    kept = "kept" if rung.kept else "not kept"
+    listener.say(f"{rung.strategy}: {name.replace('_', ' ')} {value}{against}, {kept}, {rung.seconds:.1f} s")
+    journal.scores(rung.strategy, rung.validation, "validation")
+
+
+def write_beside(folder: Path, told: Told, manifest: Mapping[str, Any], journal: Journal) -> None:
+    """Write the report, the model card, the recipe, what was set aside and the events into a model folder."""
+    recipe = told.recipe.to_yaml(**{"resolved": manifest["resolved"]})
+    (folder / "recipe.yaml").write_text(recipe, "utf-8")
+    content = told.report(manifest, recipe)
+    (folder / "report.html").write_text(reports.render(content), "utf-8")
+    (folder / "README.md").write_text(card.model_card(content), "utf-8")
+    data.write_set_aside(folder / "set_aside.csv", told.gathered.set_aside)
+    journal.copy_events(folder)
+
+
+__all__ = ["Climb", "look", "network", "work", "write_beside"]
