@@ -1,4 +1,4 @@
-"""What partial and full fine-tuning share: everything but the cut and the defaults."""
+"""What all strategies that train by gradient descent share: everything but the cut and the defaults."""
 
 import copy
 
@@ -37,7 +37,7 @@ def _start(material: Material, stages: nn.Sequential, shape: tuple[int, ...]) ->
     """Return the head to start from; only training rows were used for it."""
     head = _material.fresh_head(material.head, shape, material.task.outputs, material.seed)
     if not material.head.convex:
-        return _head_first(material, stages, head)
+        return _head_first(material, stages, head) if len(stages) else head
     if material.probe is not None:
         given = _material.linear_layer(material.probe.training_head or material.probe.head)
         weight, bias = given.weight.detach(), given.bias.detach()

@@ -56,8 +56,3 @@ def fit(
         notes=trained.notes,
         resolved=trained.resolved,
     )
-
-
-def start_head(material: Material, stages: nn.Sequential, shape: tuple[int, ...]) -> nn.Module:
-    """Return a fresh head for what the stages give, (n, *shape)."""
-    return _material.fresh_head(material.head, shape, material.task.outputs, material.seed)

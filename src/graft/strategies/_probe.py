@@ -50,7 +50,9 @@ def fit_probe(
     """
     views, rows, width = features.shape
     basis = logistic.decompose(features.reshape(-1, width))
-    fold = stratified(targets, min(folds, rows), seed)
+    # Apart, so that validation labels have no say in the folds of the training rows.
+    parts = [part for part in (targets[:n_train], targets[n_train:]) if len(part)]
+    fold = np.concatenate([stratified(part, min(folds, n_train), seed) for part in parts])
     count = int(fold.max()) + 1
     weights = torch.from_numpy(np.ones(rows, np.float32) if row_weights is None else row_weights.astype(np.float32))
     goal = torch.from_numpy(targets.astype(np.int64))

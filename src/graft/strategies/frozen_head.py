@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-from torch import nn
-
 from graft.backbones import Backbone
 from graft.strategies import _loop
 from graft.strategies._base import Fitted, Material, Strategy
+from graft.strategies._fine_tune import fine_tune
 from graft.training import Numerics, Optimisation, Regularisation
 
 OPTIMISATION = Optimisation(lr=1e-3, weight_decay=0.05, epochs=30, batch_size=64)
@@ -40,13 +39,6 @@ class FrozenHead(Strategy):
         return self.views
 
     def fit(self, material: Material) -> Fitted:
-        """Train the head from its own start. Raises DivergenceError."""
-        return _loop.fit(
-            material,
-            self.cut(material.backbone),
-            nn.Sequential(),
-            _loop.start_head(material, nn.Sequential(), material.activations.shape[2:]),
-            self.optimisation,
-            self.regularisation,
-            self.numerics,
-        )
+        """Train the head; a linear one starts from the linear probe's. Raises DivergenceError."""
+        cut = self.cut(material.backbone)
+        return fine_tune(material, cut, self.optimisation, self.regularisation, self.numerics)

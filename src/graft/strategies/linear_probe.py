@@ -63,7 +63,7 @@ class LinearProbe(Strategy):
         training_head = _material.linear_head(material.head, probe.training_weight, probe.training_bias)
         return Fitted(
             cut=self.cut(material.backbone),
-            suffix=nn.Sequential(),
+            suffix=nn.Sequential().eval(),
             head=_material.linear_head(material.head, probe.weight, probe.bias),
             training_head=training_head,
             validation_logits=_material.logits(training_head, tables[0, len(train) :]),

@@ -33,7 +33,7 @@ class Majority(Strategy):
         final = _log_shares(material.targets[np.concatenate([material.train, material.validation])], len(prior))
         return Fitted(
             cut=self.cut(material.backbone),
-            suffix=nn.Sequential(),
+            suffix=nn.Sequential().eval(),
             head=_constant(material.activations.shape[2:], final),
             training_head=_constant(material.activations.shape[2:], prior),
             validation_logits=np.tile(prior, (len(material.validation), 1)),
@@ -46,7 +46,7 @@ def _log_shares(targets: np.ndarray, outputs: int) -> np.ndarray:
 
 
 def _constant(shape: tuple[int, ...], bias: np.ndarray) -> nn.Module:
-    layer = nn.Linear(math.prod(shape), len(bias))
+    layer = nn.utils.skip_init(nn.Linear, math.prod(shape), len(bias))
     with torch.no_grad():
         layer.weight.zero_()
         layer.bias.copy_(torch.from_numpy(bias))

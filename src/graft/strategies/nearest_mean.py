@@ -42,7 +42,7 @@ class NearestMean(Strategy):
         training_head = alone.head(material, scale)
         return Fitted(
             cut=self.cut(material.backbone),
-            suffix=nn.Sequential(),
+            suffix=nn.Sequential().eval(),
             head=both.head(material, scale),
             training_head=training_head,
             validation_logits=_material.logits(training_head, table[len(train) :]),
@@ -107,5 +107,8 @@ def _scale(logits: np.ndarray, targets: np.ndarray, material: Material) -> float
     spread = float(np.abs(logits - logits.mean(1, keepdims=True)).mean()) or 1.0
     judge, goal = _material.loss(material), torch.from_numpy(targets)
     tried = [float(10**power / spread) for power in np.arange(-1.5, 2.01, 0.125)]
-    losses = [judge(torch.from_numpy(scale * logits), goal.long(), 0.0).item() for scale in tried]
+    losses = [
+        judge(torch.from_numpy(np.float32(scale) * logits.astype(np.float32)), goal.long(), 0.0).item()
+        for scale in tried
+    ]
     return tried[int(np.argmin(losses))]
