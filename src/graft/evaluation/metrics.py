@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import expit, logit
-from scipy.stats import rankdata
 
 from graft.evaluation.calibration import calibration_error
 from graft.evaluation.intervals import (
@@ -149,9 +148,9 @@ def roc_auc(answers: Answers) -> Estimate | None:
     areas, influence = [], np.zeros(n)
     for one in usable:
         scores, inside = answers.probabilities[:, one], answers.targets == one
-        ranks, m = rankdata(scores), int(sizes[one])
-        above = (ranks[inside] - rankdata(scores[inside])) / (n - m)
-        below = 1 - (ranks[~inside] - rankdata(scores[~inside])) / m
+        m = int(sizes[one])
+        above = _placed(scores[inside], scores[~inside])
+        below = 1 - _placed(scores[~inside], scores[inside])
         area = float(above.mean())
         areas.append(area)
         influence[inside] += (above - area) * n / m
@@ -166,6 +165,13 @@ def roc_auc(answers: Answers) -> Estimate | None:
     trials = len(usable) ** 2 / float((1 / smaller).sum())
     limits = wilson_limits(np.asarray(value * trials), np.asarray(trials))
     return Estimate(value, float(limits[0]), float(limits[1]), n)
+
+
+def _placed(scores: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """Return the share of ``among`` that each score is above, a tie counting half."""
+    ordered = np.sort(among)
+    left, right = (np.searchsorted(ordered, scores, side=side) for side in ("left", "right"))
+    return np.asarray((left + right) / (2 * len(among)))
 
 
 def calibration_error_after(answers: Answers) -> Estimate:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binom
+from scipy.special import bdtrc
 
 from graft.errors import DataError, must
 from graft.evaluation.intervals import Z, bootstrap_mean
@@ -49,7 +49,7 @@ def paired_test(scores_a: np.ndarray, scores_b: np.ndarray, seed: int = 0) -> Pa
     gaps = b - a
     wins, losses = int((gaps > 0).sum()), int((gaps < 0).sum())
     if np.isin(a, (0.0, 1.0)).all() and np.isin(b, (0.0, 1.0)).all():
-        p_value = float(binom.sf(wins - 1, wins + losses, 0.5)) if wins + losses else 1.0
+        p_value = float(bdtrc(wins - 1, wins + losses, 0.5)) if wins else 1.0
         return Paired(_difference_of_shares(wins, losses, len(a)), p_value, len(a), wins, losses)
     return Paired(bootstrap_mean(gaps, seed), _flip(gaps[gaps != 0], seed), len(a), wins, losses)
 
