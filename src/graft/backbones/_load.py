@@ -33,7 +33,9 @@ def load(name: str, *, weights: str = "auto", seed: int = 0) -> Backbone:
         network = family.build(bare)
     complete, source = True, f"random:{seed}"
     if weights != "random":
-        tensors, source = _published(family, family_name, bare, network) if weights == "auto" else _own(weights)
+        tensors, source = (
+            _published(family, family_name, bare, network) if weights == "auto" else _own(family, network, weights)
+        )
         complete = _weights.fill(
             network.model, tensors, classifier=network.classifier, left_out=network.left_out, source=source
         )
@@ -134,9 +136,9 @@ def _published(family: Family, family_name: str, name: str, network: Network) ->
     return found.tensors, found.source
 
 
-def _own(path: str) -> tuple[Mapping[str, torch.Tensor], str]:
+def _own(family: Family, network: Network, path: str) -> tuple[Mapping[str, torch.Tensor], str]:
     file = Path(path).expanduser()
-    return _weights.read_tensors(file), f"file:{file}"
+    return family.renamed(network, _weights.read_tensors(file)), f"file:{file}"
 
 
 def _cut(network: Network) -> tuple[tuple[Stage, ...], nn.Module]:

@@ -56,7 +56,7 @@ class _Tracer(NodePathTracer):  # type: ignore[misc]
 
 
 class _Shapes(fx.Interpreter):
-    """Runs the network once and notes every tensor's shape and who changes a tensor in place."""
+    """Runs the network once and notes every tensor's shape and what changes it in place."""
 
     def __init__(self, module: fx.GraphModule) -> None:
         super().__init__(module)
@@ -64,11 +64,12 @@ class _Shapes(fx.Interpreter):
         self.changed: dict[fx.Node, set[fx.Node]] = {}
 
     def run_node(self, n: fx.Node) -> Any:
-        before = {a: v._version for a in n.all_input_nodes if isinstance(v := self.env.get(a), torch.Tensor)}
+        # All living tensors: work in place on a view changes what it is a view of.
+        before = [(node, value, value._version) for node, value in self.env.items() if isinstance(value, torch.Tensor)]
         result = super().run_node(n)
-        for a, version in before.items():
-            if self.env[a]._version != version:
-                self.changed.setdefault(a, set()).add(n)
+        for node, value, version in before:
+            if value._version != version:
+                self.changed.setdefault(node, set()).add(n)
         if isinstance(result, torch.Tensor):
             self.shapes[n] = tuple(result.shape)
         return result
@@ -105,15 +106,16 @@ def cut_into_stages(
     pieces, taken = [], _input(whole)
     for name, group in groups:
         out = group[-1].output
-        _keep_input(whole, taken, group, seen.changed)
         pointlike = group is groups[-1][1] and top and len(seen.shapes[out]) == 4 and prod(seen.shapes[out][2:]) == 1
-        module = _module(whole, taken, out, seen.shapes, flatten=bool(pointlike))
+        module = _module(
+            whole, taken, out, seen.shapes, clone=_spoils(taken, group, seen.changed), flatten=bool(pointlike)
+        )
         pieces.append(Piece(name, module, _first(seen.shapes[out])[:1] if pointlike else _first(seen.shapes[out])))
         taken = out
     if not top:
         return tuple(pieces), nn.Identity()
-    _keep_input(whole, taken, top, seen.changed)
-    last = _module(whole, taken, top[-1].output, seen.shapes, unflatten=len(pieces[-1].shape) == 1)
+    clone, unflatten = _spoils(taken, top, seen.changed), len(pieces[-1].shape) == 1
+    last = _module(whole, taken, top[-1].output, seen.shapes, clone=clone, unflatten=unflatten)
     return tuple(pieces), last
 
 
@@ -204,8 +206,9 @@ def _heavy(whole: fx.GraphModule, nodes: Sequence[fx.Node]) -> str | None:
 
 def _split_classifier(atoms: list[Atom], classifier: Sequence[str]) -> tuple[list[Atom], list[Atom]]:
     """Return the atoms before the classifier, and its own; a dropout right before it goes with it."""
+    tops = tuple(f"{name}." for name in classifier)
     for index, atom in enumerate(atoms):
-        if any(node.op == "call_module" and node.target in classifier for node in atom.nodes):
+        if any(node.op == "call_module" and f"{node.target}.".startswith(tops) for node in atom.nodes):
             cut = index
             while cut and _is(atoms[cut - 1], ("dropout", "identity")):
                 cut -= 1
@@ -256,15 +259,9 @@ def _pool(atoms: list[Atom], shapes: Mapping[fx.Node, tuple[int, ...]]) -> int |
     return None
 
 
-def _keep_input(
-    whole: fx.GraphModule, taken: fx.Node, group: Sequence[Atom], changed: Mapping[fx.Node, set[fx.Node]]
-) -> None:
-    """Switch in-place work off where it would change a stage's input, which may be a stored activation."""
-    for node in changed.get(taken, set()) & {node for atom in group for node in atom.nodes}:
-        if node.op == "call_module":
-            for module in whole.get_submodule(str(node.target)).modules():
-                if getattr(module, "inplace", False):
-                    module.inplace = False  # type: ignore[assignment]
+def _spoils(taken: fx.Node, group: Sequence[Atom], changed: Mapping[fx.Node, set[fx.Node]]) -> bool:
+    """Return whether a stage works in place on its input, which may be a stored activation."""
+    return not changed.get(taken, set()).isdisjoint(node for atom in group for node in atom.nodes)
 
 
 def _channels_last(shape: Sequence[int]) -> bool:
@@ -283,6 +280,7 @@ def _module(
     out: fx.Node,
     shapes: Mapping[fx.Node, tuple[int, ...]],
     *,
+    clone: bool,
     flatten: bool = False,
     unflatten: bool = False,
 ) -> fx.GraphModule:
@@ -293,6 +291,8 @@ def _module(
         x = graph.call_method("permute", (x, 0, 2, 3, 1))
     if unflatten and len(shapes[taken]) == 4:
         x = graph.call_method("unflatten", (x, 1, shapes[taken][1:]))
+    if clone:
+        x = graph.call_method("clone", (x,))
     known = {taken: x}
     _copy(graph, out, known)
     if _channels_last(shapes[out]) or flatten:

@@ -156,9 +156,9 @@ def package_file(package: str) -> Path | None:
     return Path(getattr(import_module(module), name).get_model_file_path())
 
 
-def out_of_reach(name: str, url: str, put: str) -> WeightsError:
+def out_of_reach(name: str, url: str) -> WeightsError:
     """Return the error for weights that are neither here nor within reach."""
-    do = f"Fetch {url} on a connected machine and {put}, or give it by --weights FILE (random: --weights random)"
+    do = f"Go online once, or fetch {url} elsewhere and give the file by --weights FILE"
     return WeightsError(must(f"pretrained weights of {name}", "on this machine or within reach", "neither", do))
 
 
@@ -174,7 +174,7 @@ def download(url: str, name: str) -> Path:
     path = Path(torch.hub.get_dir()) / "checkpoints" / file
     if path.is_file():
         return path
-    error = out_of_reach(name, url, f"put it into {path.parent}")
+    error = out_of_reach(name, url)
     if not reachable(url):
         raise error
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -194,7 +194,7 @@ def hub_file(repository: str, file: str, name: str) -> Path:
     if isinstance(here, str):
         return Path(here)
     url = f"{constants.ENDPOINT}/{repository}/resolve/main/{file}"
-    error = out_of_reach(name, f"{file} of {repository} ({url})", "keep it")
+    error = out_of_reach(name, url)
     if constants.HF_HUB_OFFLINE or not reachable(url):
         raise error
     try:

@@ -1,10 +1,13 @@
 """The networks of timm: EfficientNet-Lite, Xception, ResNets, vision transformers and all others that can be cut."""
 
 import math
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import timm
+import torch
 from torch import nn
 
 from graft.backbones._family import Family, Network, Normalise, Pretrained
@@ -63,6 +66,17 @@ class Timm(Family):
         with without_random_fill():
             model: nn.Module = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay)
         return Pretrained(model.state_dict(), source)
+
+    def renamed(self, network: Network, tensors: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
+        """Return tensors of a foreign file as timm's own translator for this network names them."""
+        translate = getattr(sys.modules[type(network.model).__module__], "checkpoint_filter_fn", None)
+        if translate is None or tensors.keys() == network.model.state_dict().keys():
+            return tensors
+        try:
+            translated: Mapping[str, torch.Tensor] = translate(dict(tensors), network.model)
+        except (KeyError, ValueError, RuntimeError, AttributeError, TypeError, IndexError):
+            return tensors  # not a file that timm knows: the check that follows says what is wrong with it
+        return translated
 
 
 def _classifier(model: Any) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ The auxiliary branches of GoogLeNet and Inception work in training only and are 
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
@@ -57,9 +58,15 @@ class Torchvision(Family):
     def pretrained(self, name: str) -> Pretrained:
         """Return torchvision's default weights from torch's hub cache or its download host. Raises WeightsError."""
         url = str(self._weights(name).url)
-        tensors = read_tensors(download(url, name))
-        named: dict[str, torch.Tensor] = {DENSE.sub(r"\1\2", key): value for key, value in tensors.items()}
-        return Pretrained(named, f"hub:{url}")
+        return Pretrained(_new_names(read_tensors(download(url, name))), f"hub:{url}")
+
+    def renamed(self, network: Network, tensors: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
+        """Return the tensors of published DenseNet files under the names of today."""
+        return _new_names(tensors)
 
     def _weights(self, name: str) -> Weights:
         return cast(Weights, models.get_model_weights(name).DEFAULT)
+
+
+def _new_names(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {DENSE.sub(r"\1\2", name): tensor for name, tensor in tensors.items()}
