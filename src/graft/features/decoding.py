@@ -132,13 +132,15 @@ class Decoding:
 def _single_threaded_pool(count: int) -> ThreadPoolExecutor:
     """Return a pool in whose threads torch uses one core each; elsewhere the number of threads stays as it was.
 
-    torch keeps the number per thread, and one more for threads to come, which is put back before this returns.
+    torch keeps the number per thread, and one more that a thread takes over when it first asks; the latter is put back
+    before this returns.
     """
     before = torch.get_num_threads()
     ready = threading.Barrier(count + 1)
 
     def start() -> None:
         torch.set_num_threads(1)
+        torch.get_num_threads()
         ready.wait()
 
     pool = ThreadPoolExecutor(count, thread_name_prefix="graft-decode")

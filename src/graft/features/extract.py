@@ -11,6 +11,7 @@ from graft.backbones import Backbone
 from graft.features.activations import StoredActivations
 from graft.features.extras import Extras
 from graft.features.passing import Overflow, Pass
+from graft.features.prefix import Prefix
 from graft.features.store import Store
 from graft.preprocess import Preprocess
 from graft.runtimes import Choice
@@ -73,7 +74,7 @@ def extract(  # noqa: PLR0913 - one flat list of what the values depend on, all 
         raise ValueError(f"{len(examples)} examples, but {len(hashes)} hashes")
     start = time.perf_counter()
     counts = np.broadcast_to(np.asarray(views, np.int64), (len(examples),))
-    one = Pass(
+    prefix = Prefix(
         backbone=backbone,
         cut=backbone.check_cut(cut),
         preprocess=preprocess or backbone.preprocess,
@@ -83,12 +84,12 @@ def extract(  # noqa: PLR0913 - one flat list of what the values depend on, all 
         device=device,
         runtime=runtime,
     )
-    extras = Extras(store, one.preprocess, also, hashes)
+    extras = Extras(store, prefix.preprocess, also, hashes)
     try:
-        passed = one.run(examples, hashes, counts, extras, progress)
+        passed = Pass(prefix, examples, hashes, counts, extras, progress).run()
     except Overflow:
-        one.keep_float32()
-        passed = one.run(examples, hashes, counts, extras, progress)
+        prefix.keep_float32()
+        passed = Pass(prefix, examples, hashes, counts, extras, progress).run()
     hashed, simple = extras.read()
     return Extraction(
         activations=StoredActivations(passed.shelf, passed.places),
@@ -100,5 +101,5 @@ def extract(  # noqa: PLR0913 - one flat list of what the values depend on, all 
         computed=passed.computed,
         reused=int(counts.sum()) - passed.computed - passed.lost,
         seconds={**passed.seconds, "total": time.perf_counter() - start},
-        notes=(*one.notes(), *(passed.choice.notes if passed.choice else ())),
+        notes=(*prefix.notes(), *(passed.choice.notes if passed.choice else ())),
     )

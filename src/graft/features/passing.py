@@ -8,19 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from graft import runtimes
-from graft.backbones import Backbone
 from graft.features.decoding import Decoded, Decoding, Job
-from graft.features.extras import Extras, keys_of_plain
-from graft.features.shelf import Shelf, record_key
-from graft.features.store import Store
-from graft.features.weights import normalisation
-from graft.preprocess import Preprocess
+from graft.features.extras import Extras
+from graft.features.prefix import Prefix
+from graft.features.shelf import Shelf
 from graft.runtimes import Choice, Compiled
 from graft.types import Example, Progress
 
@@ -46,84 +42,6 @@ class Passed:
     seconds: Mapping[str, float]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pass:
-    """Everything that activations depend on, the inputs apart."""
-
-    backbone: Backbone
-    cut: int
-    preprocess: Preprocess
-    augmentation: str
-    seed: int
-    store: Store
-    device: str
-    runtime: str
-
-    @property
-    def folder(self) -> Path:
-        """Where this prefix's compiled forms and choices lie."""
-        weights = self.backbone.weights.sha256[:16]
-        return self.store.compiled(f"{self.backbone.name.replace('/', '-')}-{weights}-cut{self.cut}")
-
-    @property
-    def dtype(self) -> str:
-        """Return the dtype that activations are stored in.
-
-        Vectors are small: float32. Maps and tokens are large: float16, which holds what a bfloat16 network gives
-        without loss, unless a value has overflowed it once.
-        """
-        if not self.cut:
-            return self.preprocess.dtype
-        small = len(self.backbone.shape(self.cut)) == 1
-        return "float32" if small or (self.folder / "float32").exists() else "float16"
-
-    def keep_float32(self) -> None:
-        """Remember that this prefix's activations do not fit into float16."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "float32").touch()
-
-    def notes(self) -> tuple[str, ...]:
-        """Return what the person should know of how activations are stored."""
-        if self.cut and (self.folder / "float32").exists():
-            return ("Activations are stored in float32, since some are too large for float16.",)
-        return ()
-
-    def spec(self, choice: Choice | None) -> dict[str, Any]:
-        """Return the shelf's specification: whatever changes a value must be in it, or in the record's key."""
-        backbone = self.backbone
-        network: dict[str, Any] = {}
-        if self.cut:
-            network = {
-                "backbone": backbone.name,
-                "weights": backbone.weights.sha256,
-                "normalise": normalisation(backbone.normalise),
-                "stages": [stage.name for stage in backbone.stages[: self.cut]],
-                "runtime": choice.identity() if choice else None,
-            }
-        return {"kind": "activations", "preprocess": self.preprocess.to_json(), "cut": self.cut, **network}
-
-    def shelf(self, choice: Choice | None) -> Shelf:
-        """Open the shelf for what ``choice`` computes."""
-        shape = self.backbone.shape(self.cut) if self.cut else self.preprocess.shape
-        return self.store.shelf(self.spec(choice), shape, self.dtype)
-
-    def keys(self, hashes: Sequence[str], counts: np.ndarray) -> np.ndarray:
-        """Return the records' keys, uint8 (n, views, 32)."""
-        most = int(counts.max(initial=1))
-        keys = np.zeros((len(hashes), most, 32), np.uint8)
-        keys[:, 0] = keys_of_plain(hashes)
-        for row, content in enumerate(hashes):
-            for view in range(1, counts[row]):
-                keys[row, view] = record_key(content, augmentation=self.augmentation, view=view, seed=self.seed)
-        return keys
-
-    def run(
-        self, examples: Sequence[Example], hashes: Sequence[str], counts: np.ndarray, extras: Extras, progress: Progress
-    ) -> Passed:
-        """Compute and store what is missing. Raises StoreError, and Overflow where float16 is too narrow."""
-        return _Running(self, examples, hashes, counts, extras, progress).run()
-
-
 @dataclass
 class _Tally:
     computed: int = 0
@@ -132,12 +50,12 @@ class _Tally:
     seconds: dict[str, float] = field(default_factory=lambda: {"choose": 0.0, "decode": 0.0, "run": 0.0})
 
 
-class _Running:
+class Pass:
     """The state of one pass."""
 
     def __init__(
         self,
-        what: Pass,
+        what: Prefix,
         examples: Sequence[Example],
         hashes: Sequence[str],
         counts: np.ndarray,
@@ -153,50 +71,82 @@ class _Running:
         self.keys = what.keys(hashes, counts)
         self.asked = np.arange(self.keys.shape[1])[None, :] < counts[:, None]
         self.tally = _Tally()
+        self.choice: Choice | None = None
+        self.shelf: Shelf | None = None
+        self.others = False
+        """Whether another process has been seen to fill the same shelf."""
+        self.seen = 0
 
     def run(self) -> Passed:
+        """Compute and store what is missing. Raises StoreError, and Overflow where float16 is too narrow."""
         what = self.what
-        expected = int(self.counts.sum())
-        choice: Choice | None = None
         if what.cut:
-            choice = runtimes.recall(what.folder, expected=expected, device=what.device, runtime=what.runtime)
-        shelf = what.shelf(choice) if choice or not what.cut else None
-        missing = self._missing(shelf)
+            self.choice = runtimes.recall(what.folder, expected=self.expected, device=what.device, runtime=what.runtime)
+        if self.choice is not None or not what.cut:
+            self.shelf = what.shelf(self.choice)
+        missing = self._missing()
         while missing:
+            self._make_room()
             with ExitStack() as stack:
-                decoding = stack.enter_context(self._decoding(missing, shelf))
+                decoding = stack.enter_context(
+                    Decoding(
+                        self._jobs(missing),
+                        what.preprocess,
+                        augmentation=what.augmentation,
+                        seed=what.seed,
+                        views=self.keys.shape[1],
+                    )
+                )
                 results = iter(decoding)
                 compiled: Compiled | None = None
                 if what.cut:
                     first, sample = self._sample(results)
                     results = chain(first, results)
                     if len(sample):
-                        before, started = choice, time.perf_counter()
-                        compiled, choice = runtimes.choose(
-                            what.backbone.prefix(what.cut),
-                            sample,
-                            expected=expected,
-                            device=what.device,
-                            runtime=what.runtime,
-                            cache=what.folder,
-                        )
+                        compiled = self._compile(sample)
                         stack.callback(compiled.close)
-                        self.tally.seconds["choose"] += time.perf_counter() - started
-                        if before is None or before.identity() != choice.identity():
-                            shelf = what.shelf(choice)
-                            if len(shelf) and len(self._missing(shelf)) < len(missing):
-                                # Much is there already: begin again with what is not.
-                                missing = self._missing(shelf)
-                                continue
-                self._pass(results, compiled, shelf)
+                        left = self._missing()
+                        if len(left) < len(missing) - len(first):
+                            # The shelf that was chosen has much of it: begin again with what it lacks.
+                            missing = left
+                            continue
+                self._pass(results, compiled)
             break
-        return self._passed(shelf or what.shelf(choice), choice)
+        return self._passed()
 
-    def _missing(self, shelf: Shelf | None) -> list[int]:
+    @property
+    def expected(self) -> int:
+        """The number of activations of the whole job, stored ones included: a job that was cut off is no smaller."""
+        return int(self.counts.sum())
+
+    def _compile(self, sample: np.ndarray) -> Compiled:
+        """Choose the runtime, or take the one that was chosen before, and open the shelf for what it computes."""
+        started = time.perf_counter()
+        what, before = self.what, self.choice
+        compiled, self.choice = runtimes.choose(
+            what.backbone.prefix(what.cut),
+            sample,
+            expected=self.expected,
+            device=what.device,
+            runtime=what.runtime,
+            cache=what.folder,
+        )
+        if before is None or before.identity() != self.choice.identity():
+            self.shelf = what.shelf(self.choice)
+            self._make_room()
+        self.tally.seconds["choose"] += time.perf_counter() - started
+        return compiled
+
+    def _make_room(self) -> None:
+        if self.shelf is not None:
+            lacking = int((self._find(self.shelf)[self.asked] < 0).sum())
+            self.what.store.make_room(lacking * self.shelf.record_bytes)
+
+    def _missing(self) -> list[int]:
         """Return the first row of each content of which something is missing."""
         lacking = self.asked.copy()
-        if shelf is not None:
-            lacking &= self._find(shelf) < 0
+        if self.shelf is not None:
+            lacking &= self._find(self.shelf) < 0
         rows = {
             content: row
             for row, content in reversed(list(enumerate(self.hashes)))
@@ -209,43 +159,34 @@ class _Running:
         places[self.asked] = shelf.find(self.keys[self.asked])
         return places
 
-    def _decoding(self, rows: list[int], shelf: Shelf | None) -> Decoding:
-        what = self.what
-        if shelf is not None:
-            lacking = int((self._find(shelf)[rows] < 0).sum())
-            what.store.make_room(lacking * shelf.record_bytes)
-        return Decoding(
-            self._jobs(rows, shelf),
-            what.preprocess,
-            augmentation=what.augmentation,
-            seed=what.seed,
-            views=self.keys.shape[1],
-        )
+    def _jobs(self, rows: list[int]) -> Iterator[Job]:
+        """Yield jobs as they are needed, in blocks of an order that is this process's own.
 
-    def _jobs(self, rows: list[int], shelf: Shelf | None) -> Iterator[Job]:
-        """Yield jobs as they are needed, without what another process has stored in the meantime.
-
-        While another process fills the same shelf, blocks are taken in random order, so that the two share the work.
+        So two processes that fill a shelf at once share the work, since each leaves out what the other has stored.
         """
         blocks = [rows[start : start + LOOK_EVERY] for start in range(0, len(rows), LOOK_EVERY)]
-        pick = random.Random(os.getpid())  # noqa: S311 - no secret, and no influence on any value
-        while blocks:
-            others = shelf is not None and shelf.refresh_others()
-            for row in blocks.pop(pick.randrange(len(blocks)) if others else 0):
-                views = [view for view in range(self.counts[row]) if self.asked[row, view]]
-                if shelf is not None:
-                    there = shelf.locate(self.keys[row, views]) >= 0 if views else np.zeros(0, bool)
-                    views = [view for view, known in zip(views, there, strict=True) if not known]
+        random.Random(os.getpid()).shuffle(blocks)  # noqa: S311 - no secret, and no influence on any value
+        for block in blocks:
+            lacking = self._lacking(np.array(block))
+            for row, views in zip(block, lacking, strict=True):
                 wanted = self.extras.wanted(row)
-                if views or wanted:
+                if views.any() or wanted:
                     yield Job(
                         row,
                         self.examples[row],
                         self.hashes[row],
-                        tuple(views),
+                        tuple(np.flatnonzero(views).tolist()),
                         perceptual_hash="perceptual_hash" in wanted,
                         simple_features="simple_features" in wanted,
                     )
+
+    def _lacking(self, rows: np.ndarray) -> np.ndarray:
+        """Return which views of rows (m, views) are asked for and neither stored by this process nor by others."""
+        lacking: np.ndarray = self.asked[rows].copy()
+        if self.shelf is not None:
+            self.others |= self.shelf.refresh_others()
+            lacking[lacking] = self.shelf.locate(self.keys[rows][lacking]) < 0
+        return lacking
 
     def _sample(self, results: Iterator[Decoded]) -> tuple[list[Decoded], np.ndarray]:
         """Take the first results until they fill a batch; return them and the batch."""
@@ -259,7 +200,7 @@ class _Running:
                 break
         return first, np.stack(arrays[:size]) if arrays else np.zeros((0, *self.what.preprocess.shape))
 
-    def _pass(self, results: Iterator[Decoded], compiled: Compiled | None, shelf: Shelf | None) -> None:
+    def _pass(self, results: Iterator[Decoded], compiled: Compiled | None) -> None:
         """Run all results through the network, and store what comes out."""
         started = time.perf_counter()
         waiting: deque[tuple[np.ndarray, list[Decoded]]] = deque()
@@ -269,8 +210,8 @@ class _Running:
         outputs = compiled.stream(batches) if compiled else batches
         for output in outputs:
             keys, finished = waiting.popleft()
-            if shelf is not None and len(keys):
-                shelf.append(keys, self._narrow(output, shelf))
+            if self.shelf is not None and len(keys):
+                self.shelf.append(keys, _narrow(output, self.shelf.dtype))
                 self.tally.computed += len(keys)
             self.extras.write(finished)
             done += len(finished)
@@ -291,7 +232,10 @@ class _Running:
             if one.failed is not None:
                 self.tally.failed[one.job.hash] = one.failed
                 continue
+            stored = self._stored_by_others(one)
             for view, array in one.views.items():
+                if view in stored:
+                    continue
                 arrays.append(array)
                 keys.append(self.keys[one.job.row, view])
                 if len(arrays) == size:
@@ -308,17 +252,18 @@ class _Running:
         elif finished:
             waiting.append((np.zeros((0, 32), np.uint8), finished))
 
-    @staticmethod
-    def _narrow(output: np.ndarray, shelf: Shelf) -> np.ndarray:
-        if shelf.dtype != np.float16:
-            return output.astype(shelf.dtype, copy=False)
-        with np.errstate(over="ignore"):
-            half = output.astype(np.float16)
-        if not np.isfinite(half).all() and np.isfinite(output).all():
-            raise Overflow
-        return half
+    def _stored_by_others(self, one: Decoded) -> frozenset[int]:
+        """Return the views that another process has stored since the input was sent to be decoded."""
+        self.seen += 1
+        if self.shelf is not None and self.seen % LOOK_EVERY == 0:
+            self.others |= self.shelf.refresh_others()
+        if self.shelf is None or not self.others:
+            return frozenset()
+        views = np.array(list(one.views), np.int64)
+        return frozenset(views[self.shelf.locate(self.keys[one.job.row, views]) >= 0].tolist())
 
-    def _passed(self, shelf: Shelf, choice: Choice | None) -> Passed:
+    def _passed(self) -> Passed:
+        shelf = self.shelf or self.what.shelf(self.choice)
         shelf.refresh()
         places = self._find(shelf)
         failed = {row: self.tally.failed[one] for row, one in enumerate(self.hashes) if one in self.tally.failed}
@@ -327,8 +272,19 @@ class _Running:
             shelf=shelf,
             places=places,
             failed=failed,
-            choice=choice,
+            choice=self.choice,
             computed=self.tally.computed,
             lost=lost,
             seconds=dict(self.tally.seconds),
         )
+
+
+def _narrow(output: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    """Return outputs as they are stored. Raises Overflow where float16 cannot hold them."""
+    if dtype != np.float16:
+        return output.astype(dtype, copy=False)
+    with np.errstate(over="ignore"):
+        half = output.astype(np.float16)
+    if not np.isfinite(half).all() and np.isfinite(output).all():
+        raise Overflow
+    return half

@@ -71,6 +71,7 @@ class Store:
             raise SettingError(must("limit_bytes", "0 or more", limit_bytes, do))
         self._limit = limit_bytes
         self._open: dict[str, Shelf] = {}
+        self._compiled: set[str] = set()
         self._guard = threading.Lock()
 
     @property
@@ -94,8 +95,12 @@ class Store:
             return self._open[name]
 
     def compiled(self, name: str) -> Path:
-        """Return the folder for what was compiled from one frozen network; it need not exist."""
-        return self.root / "compiled" / name
+        """Return the folder for what was compiled from one frozen network; it need not exist, and is now in use."""
+        folder = self.root / "compiled" / name
+        self._compiled.add(name)
+        with suppress(OSError):
+            os.utime(folder)
+        return folder
 
     def size(self) -> int:
         """Return the bytes that the store takes on disk, compiled networks included."""
@@ -130,6 +135,7 @@ class Store:
             for shelf in self._open.values():
                 shelf.close()
             self._open.clear()
+            self._compiled.clear()
 
     def _children(self, kind: str) -> list[Path]:
         with suppress(FileNotFoundError, NotADirectoryError):
@@ -140,7 +146,7 @@ class Store:
         return [*self._children("shelves"), *self._children("compiled")]
 
     def _remove(self, folder: Path) -> int:
-        if folder.name in self._open:
+        if folder.name in self._open or folder.name in self._compiled:
             return 0
         held = lock.seize(folder) if folder.parent.name == "shelves" else lock.NONE
         if held is None:
