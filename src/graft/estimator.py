@@ -1,9 +1,12 @@
 """The scikit-learn face of Graft: an estimator over paths, arrays, PIL images, or ready features."""
 
 from collections.abc import Sequence
+from os import PathLike
 from typing import Any, Self, cast
 
 import numpy as np
+from PIL.Image import Image
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
@@ -102,16 +105,14 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 def is_features(X: Any) -> bool:
     """Tell whether X is a table of numbers (n, features) rather than a sequence of inputs."""
+    if issparse(X):
+        return True  # for scikit-learn to refuse with its own sentence
     if hasattr(X, "dtype") or hasattr(X, "columns"):
         return np.ndim(X) <= 2 and np.asarray(X).dtype.kind in "biufcOV" and not _holds_inputs(X)
     return not _holds_inputs(X)
 
 
 def _holds_inputs(X: Any) -> bool:
-    from os import PathLike
-
-    from PIL.Image import Image
-
     try:
         first = next(iter(X))
     except (StopIteration, TypeError):

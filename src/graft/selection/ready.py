@@ -14,7 +14,8 @@ def fit(features: np.ndarray, targets: np.ndarray, outputs: int, *, seed: int = 
     folds = int(REGISTRY.create("linear_probe").folds)  # type: ignore[attr-defined]
     table = np.asarray(features, np.float32)
     probe = fit_probe(table[None], targets, outputs, len(table), folds=folds, seed=seed)
-    head = nn.Linear(table.shape[1], outputs)
+    # In float64 an answer does not depend on which others were asked beside it.
+    head = nn.Linear(table.shape[1], outputs).double()
     with torch.no_grad():
         head.weight.copy_(probe.weight)
         head.bias.copy_(probe.bias)
@@ -24,6 +25,6 @@ def fit(features: np.ndarray, targets: np.ndarray, outputs: int, *, seed: int = 
 def probabilities(head: nn.Linear, features: np.ndarray) -> np.ndarray:
     """Return probabilities (n, outputs) float64 of features (n, features)."""
     with torch.inference_mode():
-        logits = head(torch.from_numpy(np.asarray(features, np.float32))).double().numpy()
+        logits = head(torch.from_numpy(np.asarray(features, np.float64))).numpy()
     found: np.ndarray = softmax(logits, axis=1)
     return found
