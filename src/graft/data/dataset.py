@@ -99,7 +99,7 @@ def require_classes(examples: Sequence[Example], set_aside: Sequence[SetAside], 
     if classes:
         got += f" ({several(classes)})"
     if set_aside:
-        got += f" after {reasons(set_aside)}, the first: {set_aside[0].example.source!r}: {set_aside[0].message}"
+        got += f" after {reasons(set_aside)}, the first {set_aside[0].example.source!r}"
     do = "Mend or replace what was set aside" if set_aside else "Add a folder, or rows, of another class"
     wanted = f"at least {count(least, 'class', 'classes')} with readable files"
-    raise DataError(must(f"The data in {source!r}", wanted, got.rstrip("."), do))
+    raise DataError(must(f"The data in {source!r}", wanted, got, do))

@@ -36,7 +36,7 @@ def read(
         "part_column": part_column,
     }
     given = {name: value for name, value in columns.items() if value is not None}
-    if not path.exists():
+    if not _exists(path):
         raise DataError(_absent(path))
     name = reader if reader != "auto" else _choose(path)
     cls = REGISTRY.get(name)
@@ -68,7 +68,7 @@ def find_inputs(sources: Iterable[str | Path], modality: str = "image") -> tuple
                 wanted = f"a folder with {modalities.plural([modality])}"
                 raise DataError(must(f"{shown(str(source))!r}", wanted, "none", "Check the path"))
             found += [Example(shown(str(one)), path=one) for one in files]
-        elif path.exists():
+        elif _exists(path):
             found.append(Example(shown(str(source)), path=path))
         else:
             raise DataError(_absent(path))
@@ -98,9 +98,19 @@ def _choose(path: Path) -> str:
     raise DataError(must(f"{shown(str(path))!r}", wanted, got, "Give one of these, or name the reader"))
 
 
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that is too long, or a folder on the way that may not be entered
+        return False
+
+
 def _absent(path: Path) -> str:
     parent = path.parent
-    siblings = [one.name for one in parent.iterdir()] if parent.is_dir() else []
+    try:
+        siblings = [one.name for one in parent.iterdir()]
+    except OSError:
+        siblings = []
     near = get_close_matches(path.name, siblings, n=1, cutoff=0.6)
     do = f"Take {shown(str(parent / near[0]))!r}, the nearest name" if near else "Check the path"
     return must(f"{shown(str(path))!r}", "a path that exists", "nothing there", do)

@@ -49,9 +49,12 @@ def split(
         for one, content in zip(examples, hashes, strict=True)
     ]
     findings: list[Finding] = []
-    of: list[Part | None] = [one.part for one in examples]
+    of: list[Part | None] = [one.part or "train" for one in examples]
     clear = _without_conflicts(examples, hashes, findings)
-    drawn = _drawn(examples, clear, keys, _intervals(examples, shares), seed)
+    # What the person put into val or test leaves training anyway: it must not count as one of its class's units.
+    taken = {content for one, content in zip(examples, hashes, strict=True) if one.part in ("val", "test")}
+    free = [row for row in sorted(clear) if hashes[row] not in taken and examples[row].part in (None, "train")]
+    drawn = _drawn(examples, free, keys, _intervals(examples, shares), seed)
     drawn.serve_small_classes()
     for row, part in drawn.rows():
         of[row] = part
@@ -64,7 +67,8 @@ def split(
     _say_missing(examples, of, findings)
     train = rows_of(of, "train")
     if not len(train):
-        raise DataError(must("The training part", "at least one example", "none", "Give examples for it"))
+        got = f"none after {', '.join(sorted({one.kind for one in findings}))}" if findings else "none"
+        raise DataError(must("The training part", "at least one example", got, "Give examples for it"))
     return Parts(
         train, rows_of(of, "val"), locked(examples, hashes, of), tuple(of), _units(keys, hashes), tuple(findings)
     )
@@ -144,11 +148,12 @@ class _Drawn:
         """Return the unit whose draw is nearest to the part, of those that can be spared."""
         rank = {one: place for place, one in enumerate(self.parts)}
         spare = [unit for unit in units if all(have[one, unit.part] > 1 for one in unit.labels)]
-        # The last unit of a part that is served later may go too, but only its own class may lose it.
+        # The last unit of a part that is served later may go too, unless another class that has this part loses it.
         spare = spare or [
             unit
             for unit in units
-            if rank[unit.part] > rank[part] and all(have[one, unit.part] > 1 for one in unit.labels - {label})
+            if rank[unit.part] > rank[part]
+            and all(have[one, unit.part] > 1 or not have[one, part] for one in unit.labels - {label})
         ]
         # Training is the upper end of the interval.
         return (max if part == "train" else min)(spare, key=lambda unit: unit.value, default=None)
@@ -156,16 +161,15 @@ class _Drawn:
 
 def _drawn(
     examples: Sequence[Example],
-    rows: set[int],
+    rows: Sequence[int],
     keys: Sequence[str],
     intervals: Mapping[Part, tuple[float, float]],
     seed: int,
 ) -> _Drawn:
-    """Draw a part for every unit of the rows that the person left to Graft."""
+    """Return the units of the rows that the person left to Graft, each with its draw."""
     members: dict[str, list[int]] = defaultdict(list)
-    for row in sorted(rows):
-        if examples[row].part in (None, "train"):
-            members[keys[row]].append(row)
+    for row in rows:
+        members[keys[row]].append(row)
     units = []
     for key, own in members.items():
         value = draw(key, seed)

@@ -93,9 +93,7 @@ class TableReader(Reader):
             near = get_close_matches(name, names, n=1, cutoff=0.5)
             do = f"Take {near[0]!r}, the nearest name" if near else f"Give another {setting}"
             raise DataError(must(f"The {what} column of {source.name!r}", f"one of {_listed(names)}", repr(name), do))
-        if names.count(name) > 1:
-            raise DataError(must(f"Column {name!r}", "there once", f"{names.count(name)} of it", "Rename the others"))
-        return str(name)
+        return _single(name, names)
 
     def _column(self, setting: str, what: str, guesses: Sequence[str], names: Sequence[str], source: Path) -> str:
         given = self._given(setting, what, names, source)
@@ -104,7 +102,7 @@ class TableReader(Reader):
         plain = {_plain(name): name for name in reversed(names)}
         for guess in guesses:
             if guess in plain:
-                return plain[guess]
+                return _single(plain[guess], names)
         wanted = f"a table whose first row names its columns, one of them a {what} ({', '.join(guesses[:4])}, ...)"
         do = f"Name the column with {setting}"
         raise DataError(must(f"{source.name!r}", wanted, f"columns {_listed(names)}", do))
@@ -181,6 +179,12 @@ class _Rows:
             others = [base / tidy, base / tidy.replace("\\", "/")]
             found = next((one for one in others if _is_file(one)), found)
         return found.resolve() if ".." in found.parts and _is_file(found) else found
+
+
+def _single(name: str, names: Sequence[str]) -> str:
+    if names.count(name) > 1:
+        raise DataError(must(f"Column {name!r}", "there once", f"{names.count(name)} of it", "Rename the others"))
+    return name
 
 
 def _is_file(path: Path) -> bool:

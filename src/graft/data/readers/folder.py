@@ -181,31 +181,34 @@ def _exists(entry: os.DirEntry[str]) -> bool:
 
 def _homes(root: str, top: _Listing, walk: _Walk) -> tuple[list[tuple[Part | None, str, str]], list[str]]:
     """Return (part, label, folder) for every class folder, and notes; links to class folders wait in ``walk``."""
-    by_part = [(PART_WORDS[name.casefold()], name) for name in top.folders + top.links if name.casefold() in PART_WORDS]
-    others = [name for name in top.folders + top.links if name.casefold() not in PART_WORDS]
-    parts = {part for part, _ in by_part}
-    inner = {name: _classes(f"{root}/{name}") for _, name in by_part}
-    # A class may be called "train" (bus, car, train): part folders are those that hold folders and no inputs.
-    if parts and all(inner.values()) and (not others or ("train" in parts and len(parts) > 1)):
-        notes = [f"passed over {count(len(others), 'folder')} beside the parts: {several(others)}"] if others else []
-        alone = parts == {"train"}
-        if alone:
-            notes.append(f"read the classes in {by_part[0][1]!r}, which is the only part; Graft splits it")
-        homes = []
-        for part, name in by_part:
-            listing = walk.enter(f"{root}/{name}") or _Listing()
-            own = None if alone else part
-            homes += [(own, label, f"{root}/{name}/{label}") for label in listing.folders]
-            walk.later.extend((f"{root}/{name}/{label}", label, own) for label in listing.links)
-        return homes, notes
-    walk.later.extend((f"{root}/{label}", label, None) for label in top.links)
-    return [(None, label, f"{root}/{label}") for label in top.folders], []
-
-
-def _classes(folder: str) -> list[str]:
-    """Return the folders inside a folder, or nothing if inputs lie directly in it."""
-    listing = _Walk().enter(folder) or _Listing()
-    return [] if any(map(modalities.by_name, listing.files)) else listing.folders + listing.links
+    folders = top.folders + top.links
+    named = [name for name in folders if name.casefold() in PART_WORDS]
+    others = [name for name in folders if name.casefold() not in PART_WORDS]
+    words = {PART_WORDS[name.casefold()] for name in named}
+    # A class may be called "train" (bus, car, train): then it is the only folder that is named like a part.
+    if not named or (others and not (len(words) > 1 and "train" in words)):
+        walk.later.extend((f"{root}/{label}", label, None) for label in top.links)
+        return [(None, label, f"{root}/{label}") for label in top.folders], []
+    inner = {name: walk.enter(f"{root}/{name}") or _Listing() for name in named}
+    full = [name for name in named if inner[name].folders or inner[name].links]
+    if not full or ("train" in words and not any(PART_WORDS[name.casefold()] == "train" for name in full)):
+        got = f"no class folders in {several([f'{root}/{name}' for name in named if name not in full])}"
+        do = "Move the files of each class into a folder named after it, inside each part"
+        raise DataError(must(f"{shown(root)!r}", "train/ and test/ with one folder per class inside", got, do))
+    notes = [f"passed over {count(len(others), 'folder')} beside the parts: {several(others)}"] if others else []
+    notes += [f"passed over {name!r}, which has no class folders" for name in named if name not in full]
+    stray = [f"{name}/{file}" for name in full for file in inner[name].files if modalities.by_name(file)]
+    if stray:
+        notes.append(f"{count(len(stray), 'file')} beside the class folders have no label: {several(stray)}")
+    alone = {PART_WORDS[name.casefold()] for name in full} == {"train"}
+    if alone:
+        notes.append(f"read the classes in {several(full)}, the only part with classes; Graft splits it")
+    homes = list[tuple[Part | None, str, str]]()
+    for name in full:
+        part = None if alone else PART_WORDS[name.casefold()]
+        homes += [(part, label, f"{root}/{name}/{label}") for label in inner[name].folders]
+        walk.later.extend((f"{root}/{name}/{label}", label, part) for label in inner[name].links)
+    return homes, notes
 
 
 def _one_modality(found: list[_Found], notes: list[str]) -> tuple[str, list[_Found]]:
