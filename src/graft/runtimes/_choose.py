@@ -1,7 +1,6 @@
 """Choosing how a frozen module is run: a short measurement on real inputs, checked against float32 torch."""
 
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,6 +150,18 @@ def _small(torch_seconds: float, expected: int) -> bool:
     return expected * torch_seconds * SPARED < CONVERSION_SECONDS
 
 
+def rate(label: str, compiled: Compiled, sample: np.ndarray, first: float) -> float:
+    """Return inputs a second of one candidate, whose first run took ``first`` seconds."""
+    # The first run also allocates and picks kernels; where it was slow it is measurement enough.
+    rounds = 6 if first < 0.05 else 2 if first < 0.3 else 0
+    start = time.perf_counter()
+    for _ in compiled.stream(sample for _ in range(rounds)):
+        pass
+    taken = (time.perf_counter() - start) / rounds if rounds else first
+    # A padded batch costs what a full one does.
+    return round(compiled.batch / min(taken, first), 1)
+
+
 class _Trial:
     """The measurement of one module; holds what was compiled on the way."""
 
@@ -173,23 +184,11 @@ class _Trial:
         label = f"{name}:{precision}"
         start = time.perf_counter()
         result = compiled(self.sample)
-        first = time.perf_counter() - start
-        # The first run also allocates and picks kernels; where it was slow it is measurement enough.
-        rounds = 6 if first < 0.05 else 2 if first < 0.3 else 0
-        start = time.perf_counter()
-        for _ in compiled.stream(self._again(rounds)):
-            pass
-        taken = (time.perf_counter() - start) / rounds if rounds else first
-        # A padded batch costs what a full one does.
-        self.rates[label] = round(self.batch / min(taken, first), 1)
+        self.rates[label] = rate(label, compiled, self.sample, time.perf_counter() - start)
         self.ready[label] = compiled
         if name != "torch" or precision != "float32":
             self.agreements[label] = agreement(self.reference, result)
         return result
-
-    def _again(self, rounds: int) -> Iterator[np.ndarray]:
-        for _ in range(rounds):
-            yield self.sample
 
     def _try(self, name: str, precision: str) -> bool:
         """Try a candidate; say whether it runs and agrees, and note why not."""
