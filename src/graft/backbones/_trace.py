@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import fx, nn
+from torch.func import functional_call
 from torchvision.models.feature_extraction import NodePathTracer
 
 from graft.errors import SettingError, must
@@ -63,6 +64,11 @@ class _Shapes(fx.Interpreter):
         self.shapes: dict[fx.Node, tuple[int, ...]] = {}
         self.changed: dict[fx.Node, set[fx.Node]] = {}
 
+    def fetch_args_kwargs_from_env(self, n: fx.Node) -> Any:
+        args, settings = super().fetch_args_kwargs_from_env(n)
+        # As in real Python: HRNet's modules change the lists that they are given.
+        return tuple(list(one) if isinstance(one, list) else one for one in args), settings
+
     def run_node(self, n: fx.Node) -> Any:
         # All living tensors: work in place on a view changes what it is a view of.
         before = [(node, value, value._version) for node, value in self.env.items() if isinstance(value, torch.Tensor)]
@@ -73,6 +79,32 @@ class _Shapes(fx.Interpreter):
         if isinstance(result, torch.Tensor):
             self.shapes[n] = tuple(result.shape)
         return result
+
+
+class _Runner(nn.Module):
+    """Holds the network where ``functional_call`` can exchange its tensors, while the interpreter runs it."""
+
+    def __init__(self, shapes: _Shapes, network: nn.Module) -> None:
+        super().__init__()
+        self.run = shapes.run
+        self.network = network
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.run(x)
+
+
+def _run_once(whole: fx.GraphModule, shape: tuple[int, ...]) -> _Shapes:
+    """Run the network without computing anything, or, where it has tensors of its own making, in earnest."""
+    seen = _Shapes(whole)
+    with torch.no_grad():
+        try:
+            tensors = {f"network.{name}": tensor.to("meta") for name, tensor in whole.state_dict().items()}
+            tensors |= {f"network.{name}": buffer.to("meta") for name, buffer in whole.named_buffers()}
+            functional_call(_Runner(seen, whole), tensors, torch.zeros(1, *shape, device="meta"))
+        except (RuntimeError, NotImplementedError, TypeError, ValueError):
+            seen = _Shapes(whole)
+            seen.run(torch.zeros(1, *shape, device=next(whole.parameters()).device))
+    return seen
 
 
 def cut_into_stages(
@@ -87,14 +119,11 @@ def cut_into_stages(
     model.eval()
     try:
         whole = _traced(model, classifier)
+        seen = _run_once(whole, shape)
     except Exception as trouble:  # tracing runs foreign code on proxies: it may raise anything
         from graft.backbones._halves import halves
 
         return halves(model, shape, classifier, trouble)
-    seen = _Shapes(whole)
-    parameter = next(model.parameters())
-    with torch.no_grad():
-        seen.run(torch.zeros(1, *shape, device=parameter.device, dtype=parameter.dtype))
     atoms = _atoms(whole, seen.shapes)
     body, top = _split_classifier(atoms, classifier)
     if not body:

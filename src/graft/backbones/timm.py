@@ -30,7 +30,7 @@ class Timm(Family):
         """Return whether timm has a network of that name and, where one is given, that tag."""
         if not timm.is_model(name):
             return False
-        return "." not in name or timm.get_pretrained_cfg(name, allow_unregistered=False) is not None
+        return "." not in name or timm.is_model_pretrained(name)
 
     def build(self, name: str) -> Network:
         """Return the network, and the preprocessing of its pretrained configuration."""
