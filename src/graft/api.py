@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from graft import artifact, backbones, data, heads, selection, serving, strategies, tasks
+from graft import artifact, backbones, data, heads, runtimes, selection, serving, strategies, tasks
 from graft.config import Recipe
 from graft.data import Dataset
 from graft.errors import DataError, must
@@ -37,9 +37,10 @@ def fit(
     recipe = recipe or Recipe.read(data=str(getattr(source, "source", source)), **settings)
     if target is not None:
         artifact.check_target(target)
-    plan = selection.plan(recipe.strategy, recipe.head, recipe.settings, views=recipe.views, cut=recipe.cut)
+    plan = selection.plan(recipe.strategy, recipe.head, recipe.settings, views=recipe.views, from_stage=recipe.cut)
     dataset = source if isinstance(source, Dataset) else read(source, recipe)
     backbone = selection.network(recipe, dataset.modality, plan.head)
+    selection.check(plan, backbone, recipe.augment)
     told, journal = selection.work(recipe, plan, dataset, backbone, listener, start)
     manifest = told.manifest()
     model = Model(artifact.put(told.shipped.assembled, manifest), runtime=recipe.runtime, device=recipe.device)
@@ -212,10 +213,10 @@ def show(folder: str | Path) -> dict[str, Any]:
 
 
 def listing(what: str, *, settings: bool = False) -> list[dict[str, Any]]:
-    """Return what there is of ``backbones``, ``strategies``, ``heads`` or ``tasks``, as plain data."""
+    """Return what there is of ``backbones``, ``strategies``, ``heads``, ``tasks`` or ``runtimes``, as plain data."""
     if what == "backbones":
         return [asdict(one) for one in backbones.listing()]
-    registry: Any = {"strategies": strategies.REGISTRY, "heads": heads.REGISTRY, "tasks": tasks.REGISTRY}[what]
+    registry: Any = {"strategies": strategies, "heads": heads, "tasks": tasks, "runtimes": runtimes}[what].REGISTRY
     rows = [{"name": name, "summary": registry.summary(name)} for name in registry.names()]
     if settings:
         for row in rows:

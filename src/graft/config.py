@@ -42,7 +42,9 @@ class Recipe(BaseModel):
     test_share: float = Field(0.15, ge=0, lt=1, description="share of the data that is locked away for the end")
     augment: str = Field("photos", description="photos, digits, documents, none, or a list such as crop,flip,noise")
     views: int | None = Field(None, ge=1, le=64, description="stored views an input; none takes the strategy's own")
-    cut: int | str | None = Field(None, description="where partial fine-tuning cuts: a number or a stage's name")
+    cut: str | None = Field(
+        None, coerce_numbers_to_str=True, description="where partial fine-tuning cuts: a number or a stage's name"
+    )
     class_weights: Literal["none", "balanced"] = Field("none", description="balanced weighs rare classes up")
     budget: Annotated[float, BeforeValidator(seconds)] = Field(900.0, gt=0, description="time to spend: 90s, 15m, 1h")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where to compute")

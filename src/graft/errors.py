@@ -63,7 +63,7 @@ class DivergenceError(GraftError, ArithmeticError):
 
 def must(what: str, wanted: str, got: object, do: str) -> str:
     """Return the one form that Graft's messages have: ``X must be A. Got B. Do C.``."""
-    return f"{what} must be {wanted}. Got {got}. {do.rstrip('.')}."
+    return f"{what} must be {wanted}. Got {got}. {do.rstrip('.')}{'' if do.endswith('?') else '.'}"
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str], list_command: str) -> UnknownNameError:

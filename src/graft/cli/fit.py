@@ -64,7 +64,7 @@ def summary(result: dict[str, Any]) -> None:
             "The model, on test data opened once", ["metric", "value", "95 % interval", "n"], estimates(result["test"])
         )
     for sentence in result["sentences"]:
-        print(sentence)
+        print(f"- {sentence}")
     print(f"{result['strategy']} on {result['backbone']}, cut {result['cut']}, in {result['seconds']['total']:.1f} s.")
     print(f"Model: {result['model']}    Report: {Path(result['model']) / 'report.html'}")
     print(f"Next: graft predict {result['model']} FILE...    graft show {result['model']} --open")

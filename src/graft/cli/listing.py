@@ -16,6 +16,7 @@ class What(StrEnum):
     strategies = "strategies"
     heads = "heads"
     tasks = "tasks"
+    runtimes = "runtimes"
 
 
 def listing(
@@ -24,7 +25,7 @@ def listing(
     seed: options.Seed = None,
     as_json: options.Json = False,
 ) -> None:
-    """List the backbones, strategies, heads or tasks that there are, and their settings."""
+    """List the backbones, strategies, heads, tasks or runtimes that there are, and their settings."""
     from graft import api
 
     rows = api.listing(what.value, settings=settings)

@@ -47,6 +47,11 @@ class Preprocess(ABC):
     def augmented(self, decoded: np.ndarray, augmentation: str, seed: int) -> np.ndarray:
         """Return a randomly augmented view, decided by ``seed`` alone; same shape and dtype as ``fit``."""
 
+    @staticmethod
+    @abstractmethod
+    def check_augmentation(text: str) -> tuple[str, ...]:
+        """Return the changes that an augmentation names. Raises SettingError, nearest names suggested."""
+
     @property
     @abstractmethod
     def shape(self) -> tuple[int, ...]:

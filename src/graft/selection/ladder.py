@@ -129,7 +129,7 @@ def climb(
     for step in steps:
         reason = step.reason_to_skip(rungs)
         if reason and step.name != forced:
-            left_out.append(f"{step.name} was left out: {reason}")
+            left_out.append(f"{step.name.replace('_', ' ').capitalize()} was left out: {reason}.")
             continue
         start = time.perf_counter()
         material = step.prepare(probe)

@@ -5,12 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from graft import heads, strategies
-from graft.errors import GraftError, SettingError, unknown_name
+from graft.backbones import Backbone
+from graft.errors import GraftError, SettingError, must, unknown_name
 from graft.heads import Head
 from graft.strategies import Strategy
 
 LADDER = ("majority", "nearest_mean", "linear_probe", "frozen_head", "partial", "full")
 """The rungs of ``auto`` from cheap to dear; a rung is tried when those before it leave time."""
+
+
+FLAGS = {"from_stage": "cut"}
+"""Settings of strategies that a recipe calls by another name."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class Plan:
 
 
 def plan(strategy: str, head: str, settings: Mapping[str, Any], **shared: object) -> Plan:
-    """Return the plug-ins for a recipe; ``shared`` (views, cut) goes to every strategy that has such a setting.
+    """Return the plug-ins for a recipe; ``shared`` (views, from_stage) goes to every strategy that has such a setting.
 
     ``auto`` plans the whole ladder. A single strategy is planned with the rungs that it starts from.
     Raises SettingError with all that is wrong, UnknownNameError for an unknown strategy or head.
@@ -51,10 +56,12 @@ def plan(strategy: str, head: str, settings: Mapping[str, Any], **shared: object
                 names = {one for every in known.values() for one in every}
                 faults.append(str(unknown_name("a setting", key, names, "graft list strategies --settings")))
     for key, value in shared.items():
-        if value is not None:
-            for name in chosen:
-                if key in known[name]:
-                    own[name].setdefault(key, value)
+        takers = [name for name in chosen if key in known[name]]
+        if value is not None and not takers:
+            do = "Leave it out, or take a strategy that has it, such as partial"
+            faults.append(must(FLAGS.get(key, key), f"left out with the strategy {strategy}", value, do))
+        for name in takers if value is not None else ():
+            own[name].setdefault(key, value)
     built: list[tuple[str, Strategy]] = []
     try:
         made = heads.REGISTRY.create(head, for_head)
@@ -68,6 +75,13 @@ def plan(strategy: str, head: str, settings: Mapping[str, Any], **shared: object
     if faults:
         raise SettingError("\n".join(dict.fromkeys(faults)))
     return Plan(tuple(built), made, head, for_head)
+
+
+def check(chosen: Plan, backbone: Backbone, augmentation: str) -> None:
+    """Raise SettingError where a strategy does not fit the backbone, or there is no such augmentation."""
+    for _, strategy in chosen.strategies:
+        strategy.cut(backbone)
+    backbone.preprocess.check_augmentation(augmentation)
 
 
 def _meant(key: str, setting: str) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from graft import __version__, data
@@ -13,6 +14,7 @@ from graft.evaluation import report as reports
 from graft.selection.gather import Gathered
 from graft.selection.ladder import Climb, Rung, honest
 from graft.selection.pictures import album
+from graft.selection.rungs import JOINED
 from graft.selection.shipping import Shipped
 from graft.types import Finding
 
@@ -51,15 +53,16 @@ class Told:
             "rungs": {rung.strategy: dict(rung.settings) for rung in self.climbed.rungs},
         }
 
+    def verdict(self) -> list[str]:
+        """Return what the ladder says: whether fine-tuning was worth it, and what was not tried."""
+        found = [self.climbed.verdict()] if self.recipe.strategy == "auto" else []
+        if any(rung.strategy == JOINED for rung in self.climbed.rungs):
+            found.append("Features without a network did better than the frozen network's; both were tried together.")
+        return [*found, *self.climbed.left_out]
+
     def sentences(self) -> list[str]:
         """Return what a person should read at the end, most important first."""
-        found = []
-        if self.recipe.strategy == "auto":
-            found.append(self.climbed.verdict())
-        simple = next((rung for rung in self.climbed.rungs if rung.strategy == "simple_features"), None)
-        if simple is not None and any(rung.strategy == "joined_probe" for rung in self.climbed.rungs):
-            found.append("Features without a network did better than the frozen network's; both were tried together.")
-        found += self.climbed.left_out
+        found = self.verdict()
         found += [f"{rung.strategy}: {note}" for rung in self.climbed.rungs for note in _notes(rung)]
         if self.curve is not None:
             found.append(self.curve.sentence)
@@ -103,12 +106,12 @@ class Told:
         gathered, shipped = self.gathered, self.shipped
         drawn = album(gathered, shipped, gathered.findings, self.suspects)
         return reports.ReportData(
-            title=self.gathered.scanned.source,
+            title=Path(self.gathered.scanned.source).name or self.gathered.scanned.source,
             model=self._model(),
             evaluation=shipped.test or self._validation(),
             created=manifest["created"],
             ladder=tuple(_rung(rung) for rung in self.climbed.rungs),
-            verdict=" ".join([self.climbed.verdict(), *self.climbed.left_out]),
+            verdict=" ".join(self.verdict()),
             curve=self.curve,
             mistakes=drawn.mistakes,
             alike=drawn.alike,

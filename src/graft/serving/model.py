@@ -1,6 +1,6 @@
 """A fitted model that answers: predict, embed, save; it needs no training code."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -51,6 +51,16 @@ class SetAside:
         return {"input": self.input, "message": self.message}
 
 
+@dataclass(frozen=True)
+class Features:
+    """What the head of a model sees of one input."""
+
+    network: np.ndarray
+    """The backbone's output, (features,) or a map."""
+    simple: np.ndarray | None
+    """(features,) without a network, where the model joins both."""
+
+
 class Model:
     """An adapted network with its preprocessing, classes and calibration."""
 
@@ -93,12 +103,13 @@ class Model:
         return np.stack(found) if found else np.zeros((0, len(self.classes)))
 
     def embed(self, inputs: Sequence[object]) -> np.ndarray:
-        """Return the features before the head, (n, features) float32; maps are averaged over space."""
+        """Return the backbone's features, (n, features) float32; maps are averaged over space."""
         rows: list[np.ndarray] = []
         for _, outcome in self._features(data.from_objects(inputs).examples, silent):
             if isinstance(outcome, UnreadableInputError):
                 raise outcome
-            rows.append(outcome.reshape(outcome.shape[0], -1).mean(axis=1) if outcome.ndim > 1 else outcome)
+            seen = outcome.network
+            rows.append(seen.reshape(seen.shape[0], -1).mean(axis=1) if seen.ndim > 1 else seen)
         size = self.assembled.backbone.stages[-1].shape[0]
         return np.stack(rows) if rows else np.zeros((0, size), np.float32)
 
@@ -108,10 +119,8 @@ class Model:
             if isinstance(outcome, UnreadableInputError):
                 yield SetAside(example.source, str(outcome))
                 continue
-            with torch.inference_mode():
-                logits = self.assembled.head(torch.from_numpy(outcome[None]))[:1].numpy()
-            task, temperature = self.assembled.task, float(self.manifest["temperature"])
-            found = task.probabilities(logits, temperature)[0]
+            logits = self._head([outcome])
+            found = self.assembled.task.probabilities(logits, float(self.manifest["temperature"]))[0]
             best = int(found.argmax())
             yield Prediction(example.source, self.classes[best], float(found[best]), found)
 
@@ -123,37 +132,42 @@ class Model:
             if isinstance(outcome, UnreadableInputError):
                 failed[number] = str(outcome)
             else:
-                rows.append(outcome)
-        if not rows:
-            return np.zeros((0, self.assembled.task.outputs), np.float32), failed
-        with torch.inference_mode():
-            return self.assembled.head(torch.from_numpy(np.stack(rows))).numpy(), failed
+                rows.append(self._head([outcome]))
+        return np.concatenate([np.zeros((0, self.assembled.task.outputs), np.float32), *rows]), failed
 
     def save(self, folder: str | Path) -> "Model":
         """Write the model as a folder of data and return the model as it was written. Raises ArtifactError."""
         return Model(artifact.save(Path(folder), self.assembled), runtime=self.runtime, device=self.device)
 
+    def _head(self, seen: Sequence[Features]) -> np.ndarray:
+        """Return logits (n, outputs) float32 of features."""
+        rows = np.stack([one.network if one.simple is None else np.hstack([one.network, one.simple]) for one in seen])
+        with torch.inference_mode():
+            logits: np.ndarray = self.assembled.head(torch.from_numpy(rows)).numpy()
+        return logits
+
     def _features(
-        self, examples: Iterable[Example], progress: Progress
-    ) -> Iterator[tuple[Example, np.ndarray | UnreadableInputError]]:
+        self, examples: Sequence[Example], progress: Progress
+    ) -> Iterator[tuple[Example, Features | UnreadableInputError]]:
         """Yield each example with its features, or with why it could not be read; memory stays flat."""
-        waiting = list(examples) if not isinstance(examples, Sequence) else examples
         done = 0
         with ThreadPoolExecutor(2) as pool:
-            source = iter(waiting)
+            source = iter(examples)
             while chunk := list(islice(source, CHUNK)):
                 decoded = list(pool.map(self._decode, chunk))
-                good = [one for one in decoded if isinstance(one, np.ndarray)]
-                features = iter(self._run(np.stack(good), len(waiting)) if good else ())
+                good = [one.network for one in decoded if isinstance(one, Features)]
+                features = iter(self._run(np.stack(good), len(examples)) if good else ())
                 for example, one in zip(chunk, decoded, strict=True):
-                    yield example, next(features) if isinstance(one, np.ndarray) else one
+                    yield example, Features(next(features), one.simple) if isinstance(one, Features) else one
                 done += len(chunk)
-                progress("predicting", done, len(waiting))
+                progress("predicting", done, len(examples))
 
-    def _decode(self, example: Example) -> np.ndarray | UnreadableInputError:
+    def _decode(self, example: Example) -> Features | UnreadableInputError:
+        """Return the preprocessed input in the place of the network's features, or why there is none."""
         preprocess = self.assembled.backbone.preprocess
         try:
-            return preprocess.fit(preprocess.decode(example.read()))
+            fitted = preprocess.fit(preprocess.decode(example.read()))
+            return Features(fitted, preprocess.simple_features(fitted) if self.manifest["joined"] else None)
         except UnreadableInputError as error:
             return error
         except OSError as error:
