@@ -92,6 +92,12 @@ def test_another_seed_makes_other_views_of_the_same_plain_one(extracted):
     assert (one.activations.read(rows) == two.activations.read(rows)).all()
 
 
+def test_two_names_for_the_same_changes_share_what_is_stored(extracted):
+    extracted(6, views=2, augmentation="photos")
+    assert extracted(6, views=2, augmentation="turn").computed == 0
+    assert extracted(6, views=2, augmentation="none").computed == 6
+
+
 def test_inputs_can_have_different_numbers_of_views(extracted):
     found = extracted(4, views=[3, 1, 2, 1], augmentation="photos")
     assert found.computed == 7
@@ -234,7 +240,7 @@ SPECIFICATIONS = {
     "preprocessing": {"preprocess": Tiny(version=2)},
     "size": {"preprocess": Tiny(side=16)},
 }
-CHOICES = {"runtime": "openvino", "precision": "bfloat16", "device": "cuda", "batch": 1, "version": "2"}
+CHOICES = {"runtime": "openvino", "precision": "bfloat16", "device": "cuda", "batch": 1, "version": "2", "threads": 9}
 
 
 def prefix(store, **changes):
@@ -256,7 +262,7 @@ def test_changing_any_ingredient_changes_the_key(store, monkeypatch):
     folders["dtype"] = prefix(store).shelf(CHOICE).folder.name
     monkeypatch.setattr("graft.features.store.FORMAT", 2)
     folders["format"] = prefix(store).shelf(CHOICE).folder.name
-    assert len(set(folders.values())) == len(folders) == 16
+    assert len(set(folders.values())) == len(folders) == 17
 
 
 def test_what_changes_no_value_changes_no_key(store):
@@ -289,6 +295,8 @@ def test_wrong_settings_are_refused(extracted):
         extracted(cut=9)
     with pytest.raises(SettingError, match="also must be"):
         extracted(also=("colour",))
+    with pytest.raises(SettingError, match="augmentation must be"):
+        extracted(views=2, augmentation="fotos")
     given, hashes = examples(3)
     with pytest.raises(ValueError, match="2 hashes"):
         extracted(inputs=(given, hashes[:2]))

@@ -10,7 +10,7 @@ from torch import nn
 
 from graft.backbones import Backbone, Stage, WeightsInfo
 from graft.backbones._base import frozen
-from graft.errors import UnreadableInputError
+from graft.errors import SettingError, UnreadableInputError
 from graft.preprocess import Facts, Preprocess
 from graft.types import Example
 
@@ -37,6 +37,12 @@ class Tiny(Preprocess):
 
     def fit(self, decoded):
         return decoded
+
+    @staticmethod
+    def check_augmentation(text):
+        if text not in ("none", "photos", "turn"):
+            raise SettingError(f"augmentation must be one of Tiny's. Got {text!r}. Take photos.")
+        return ("turn",) if text == "photos" else (text,)
 
     def augmented(self, decoded, augmentation, seed):
         return np.random.default_rng(seed).permuted(decoded, axis=-1)

@@ -154,6 +154,29 @@ def test_another_version_of_the_library_or_another_machine_chooses_anew(compiled
     assert runtimes.recall(tmp_path, expected=1000) is not None
 
 
+def test_the_bits_of_torch_do_not_depend_on_the_number_of_threads():
+    before = torch.get_num_threads()
+    found = []
+    try:
+        for threads in (1, 2, 4):
+            torch.set_num_threads(threads)
+            compiled, choice = runtimes.choose(network(), SAMPLE, expected=9, runtime="torch:float32")
+            found.append((choice.threads, compiled(np.concatenate([SAMPLE] * 5)).tobytes()))
+            compiled.close()
+    finally:
+        torch.set_num_threads(before)
+    assert len(set(found)) == 1
+    assert found[0][0] == 1
+
+
+def test_torch_with_another_number_of_threads_is_another_choice(monkeypatch, tmp_path):
+    _, first = runtimes.choose(network(), SAMPLE, expected=9, runtime="torch:float32", cache=tmp_path)
+    assert runtimes.recall(tmp_path, expected=9, runtime="torch:float32") == first
+    monkeypatch.setattr(Torch, "threads", classmethod(lambda cls, device, batch: 17))
+    assert runtimes.recall(tmp_path, expected=9, runtime="torch:float32") is None
+    assert runtimes.choose(network(), SAMPLE, expected=9, runtime="torch:float32", cache=tmp_path)[1].threads == 17
+
+
 def test_of_two_processes_the_first_choice_holds_for_both(compiled_as, tmp_path):
     compiled_as({"bfloat16": same})
     _, first = runtimes.choose(network(), SAMPLE, expected=1000, cache=tmp_path)

@@ -1,17 +1,16 @@
 """Reading and decoding inputs in threads, ahead of the network and never too far ahead."""
 
 import os
-import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from hashlib import sha256
 
 import numpy as np
-import torch
 
+from graft import runtimes
 from graft.errors import UnreadableInputError
 from graft.features.shelf import view_seed
 from graft.preprocess import Preprocess
@@ -74,7 +73,7 @@ class Decoding:
         self._jobs = jobs
         self._waiting: deque[Future[Decoded]] = deque()
         count = threads or max(2, min(8, usable_cores()))
-        self._pool = _single_threaded_pool(count)
+        self._pool = runtimes.pool(count, each=1, name="graft-decode")
         item = int(np.prod(preprocess.shape)) * np.dtype(preprocess.dtype).itemsize
         self._ahead = max(2 * count, min(1024, AHEAD_BYTES // max(1, item * views)))
         self._fill()
@@ -127,26 +126,3 @@ class Decoding:
             self.preprocess.simple_features(plain) if plain is not None and job.simple_features else None,
             seconds=time.thread_time() - start,
         )
-
-
-def _single_threaded_pool(count: int) -> ThreadPoolExecutor:
-    """Return a pool in whose threads torch uses one core each; elsewhere the number of threads stays as it was.
-
-    torch keeps the number per thread, and one more that a thread takes over when it first asks; the latter is put back
-    before this returns.
-    """
-    before = torch.get_num_threads()
-    ready = threading.Barrier(count + 1)
-
-    def start() -> None:
-        torch.set_num_threads(1)
-        torch.get_num_threads()
-        ready.wait()
-
-    pool = ThreadPoolExecutor(count, thread_name_prefix="graft-decode")
-    started = [pool.submit(start) for _ in range(count)]
-    ready.wait()
-    for one in started:
-        one.result()
-    torch.set_num_threads(before)
-    return pool

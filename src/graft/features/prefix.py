@@ -82,7 +82,9 @@ class Prefix:
         most = int(counts.max(initial=1))
         keys = np.zeros((len(hashes), most, 32), np.uint8)
         keys[:, 0] = keys_of_plain(hashes)
+        # The changes that a name such as "photos" stands for, so that it can be given another meaning.
+        changes = ",".join(self.preprocess.check_augmentation(self.augmentation)) if most > 1 else "none"
         for row, content in enumerate(hashes):
             for view in range(1, counts[row]):
-                keys[row, view] = record_key(content, augmentation=self.augmentation, view=view, seed=self.seed)
+                keys[row, view] = record_key(content, augmentation=changes, view=view, seed=self.seed)
         return keys

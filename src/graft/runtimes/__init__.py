@@ -4,6 +4,7 @@ from graft.runtimes._agree import Agreement, agreement
 from graft.runtimes._base import Compiled, Runtime
 from graft.runtimes._choose import REGISTRY, choose, default_batch, prepare, recall, resolve_device
 from graft.runtimes._memory import Choice
+from graft.runtimes._threads import limited, pool
 
 __all__ = [
     "REGISTRY",
@@ -14,6 +15,8 @@ __all__ = [
     "agreement",
     "choose",
     "default_batch",
+    "limited",
+    "pool",
     "prepare",
     "recall",
     "resolve_device",

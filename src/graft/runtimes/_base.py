@@ -53,6 +53,11 @@ class Runtime(ABC):
         """Return the version of the library that computes; results of two versions may differ in their last bits."""
 
     @classmethod
+    def threads(cls, device: str, batch: int) -> int:
+        """Return how many threads a sum is split over, where the last bits depend on it; else 0."""
+        return 0
+
+    @classmethod
     @abstractmethod
     def candidates(cls, device: str) -> tuple[str, ...]:
         """Return the precisions worth trying on this machine, the fastest first."""

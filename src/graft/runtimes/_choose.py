@@ -123,7 +123,8 @@ def choose(
         if known is not None and _holds(known, expected):
             with suppress(RuntimeError, GraftError):
                 return prepare(module, sample, known, cache), known
-        _memory.forget(cache, asked.key())
+        if known is not None:
+            _memory.forget(cache, asked.key())
     trial = _Trial(module, sample[:size], batch=size, device=asked.device, cache=cache)
     choice = trial.forced(asked) if asked.runtime != "auto" else trial.fastest(expected)
     compiled = trial.ready.pop(f"{choice.runtime}:{choice.precision}")
@@ -143,7 +144,8 @@ def _holds(choice: Choice, expected: int) -> bool:
     if choice.runtime not in REGISTRY.names() or REGISTRY.get(choice.runtime).missing():
         return False
     outgrown = choice.small and not _small(choice.torch_seconds, expected)
-    return not outgrown and choice.version == REGISTRY.get(choice.runtime).version()
+    same = choice.version == REGISTRY.get(choice.runtime).version()
+    return not outgrown and same and choice.threads == REGISTRY.get(choice.runtime).threads(choice.device, choice.batch)
 
 
 def _small(torch_seconds: float, expected: int) -> bool:
@@ -153,7 +155,7 @@ def _small(torch_seconds: float, expected: int) -> bool:
 def rate(label: str, compiled: Compiled, sample: np.ndarray, first: float) -> float:
     """Return inputs a second of one candidate, whose first run took ``first`` seconds."""
     # The first run also allocates and picks kernels; where it was slow it is measurement enough.
-    rounds = 6 if first < 0.05 else 2 if first < 0.3 else 0
+    rounds = 6 if first < 0.03 else 2 if first < 0.1 else 0
     start = time.perf_counter()
     for _ in compiled.stream(sample for _ in range(rounds)):
         pass
@@ -216,6 +218,7 @@ class _Trial:
             reason=reason,
             notes=tuple(self.notes),
             small=small,
+            threads=REGISTRY.get(name).threads(self.device, self.batch),
             torch_seconds=1 / self.rates["torch:float32"],
         )
 

@@ -36,6 +36,8 @@ class Choice:
     """What was left out, and why."""
     small: bool = False
     """True where nothing but torch was tried, since the job was small."""
+    threads: int = 0
+    """Of torch on the CPU, whose last bits depend on them; 0 elsewhere."""
     torch_seconds: float = 0.0
     """Seconds an input in float32 torch."""
 
@@ -47,6 +49,7 @@ class Choice:
             "device": self.device,
             "batch": self.batch,
             "version": self.version,
+            "threads": self.threads,
             "machine": machine(),
         }
 

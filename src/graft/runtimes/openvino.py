@@ -19,6 +19,7 @@ from torch import nn
 from graft.errors import NotInstalledError, must
 from graft.runtimes import _blob
 from graft.runtimes._base import Compiled, Runtime, padded
+from graft.runtimes._threads import limited
 
 
 @cache
@@ -143,7 +144,7 @@ def convert(module: nn.Module, example: np.ndarray, batch: int) -> Any:
         TorchScriptPythonDecoder,
     )
 
-    with torch.no_grad(), warnings.catch_warnings():
+    with torch.no_grad(), limited(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         sample = torch.from_numpy(np.ascontiguousarray(example[:1]))
         try:
