@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from graft.errors import StoreError
-from graft.features.shelf import Shelf, record_key, view_seed
+from graft.features.keys import record_key, view_seed
+from graft.features.segment import Writer
+from graft.features.shelf import Shelf
 from graft.features.store import Store
 
 
@@ -170,6 +172,61 @@ def test_a_shelf_removed_under_a_reader_can_be_read_to_the_end(shelf):
     for path in shelf.folder.iterdir():
         path.unlink()
     assert (shelf.read(rows) == records(range(3))).all()
+
+
+def segments(shelf, n):
+    for i in range(n):
+        other = reopened(shelf)
+        other.append(keys([i]), records([i]))
+        other.close()
+
+
+def test_many_segments_become_one_and_damage_stays_damage(shelf, monkeypatch):
+    segments(shelf, 9)
+    damaged = sorted(shelf.folder.glob("*.data"))[4]
+    damaged.write_bytes(b"x" + damaged.read_bytes()[1:])
+    shelf.close()
+    monkeypatch.setattr("graft.features.merging.MANY", 8)
+    other = reopened(shelf)
+    assert len(list(shelf.folder.glob("*.keys"))) == len(list(shelf.folder.glob("*.data"))) == 1
+    assert (other.find(keys(range(9))) >= 0).tolist() == [i != 4 for i in range(9)]
+    good = [i for i in range(9) if i != 4]
+    assert (other.read(other.find(keys(good))) == records(good)).all()
+    other.close()
+
+
+def test_segments_in_use_are_not_merged(shelf, monkeypatch):
+    segments(shelf, 9)
+    monkeypatch.setattr("graft.features.merging.MANY", 8)
+    reopened(shelf).close()
+    assert len(list(shelf.folder.glob("*.keys"))) == 9
+
+
+def test_a_full_disk_leaves_many_segments_as_they_are(shelf, monkeypatch):
+    segments(shelf, 9)
+    shelf.close()
+    monkeypatch.setattr("graft.features.merging.MANY", 8)
+    with monkeypatch.context() as full:
+        full.setattr(Writer, "append_entries", lambda *_: (_ for _ in ()).throw(StoreError("full")))
+        other = reopened(shelf)
+    assert len(list(shelf.folder.glob("*.*s"))) == 9
+    assert (other.read(other.find(keys(range(9)))) == records(range(9))).all()
+    other.close()
+
+
+def test_a_closed_shelf_says_so_and_holds_no_file_open(shelf):
+    shelf.append(keys([1]), records([1]))
+    shelf.refresh()
+    rows = shelf.find(keys([1]))
+    other = reopened(shelf)
+    numbers = [other._lock, *(reader._data for reader in other._order)]
+    del other
+    for number in numbers:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(number)
+    shelf.close()
+    with pytest.raises(StoreError, match="Keep its Store open"):
+        shelf.read(rows)
 
 
 def test_reading_a_missing_row_is_an_error(shelf):

@@ -12,7 +12,7 @@ import numpy as np
 
 from graft import runtimes
 from graft.errors import UnreadableInputError
-from graft.features.shelf import view_seed
+from graft.features.keys import view_seed
 from graft.preprocess import Preprocess
 from graft.types import Example
 

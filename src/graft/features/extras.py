@@ -6,7 +6,8 @@ import numpy as np
 
 from graft.errors import SettingError, must
 from graft.features.decoding import Decoded
-from graft.features.shelf import Shelf, record_key
+from graft.features.keys import record_key
+from graft.features.shelf import Shelf
 from graft.features.store import Store
 from graft.preprocess import Preprocess
 

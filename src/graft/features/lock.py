@@ -15,16 +15,17 @@ NONE = -1
 
 def share(folder: Path) -> int:
     """Mark a shelf as in use; return what ``release`` takes. A folder that cannot be locked is used without."""
-    return _take(folder, exclusive=False)
+    number = _take(folder, exclusive=False)
+    return NONE if number is None else number
 
 
 def seize(folder: Path) -> int | None:
     """Take a shelf that nobody uses, for removal; None where somebody does."""
-    number = _take(folder, exclusive=True)
-    return None if number == NONE and fcntl is not None else number
+    return _take(folder, exclusive=True)
 
 
-def _take(folder: Path, *, exclusive: bool) -> int:
+def _take(folder: Path, *, exclusive: bool) -> int | None:
+    """Return the open lock file, None where another holds it, NONE where the disk knows no locks."""
     if fcntl is None:
         return NONE
     how = fcntl.LOCK_EX | fcntl.LOCK_NB if exclusive else fcntl.LOCK_SH
@@ -41,11 +42,11 @@ def _take(folder: Path, *, exclusive: bool) -> int:
         except FileNotFoundError:
             with suppress(OSError):
                 folder.mkdir(parents=True, exist_ok=True)
-        except OSError:
+        except OSError as error:
             os.close(number)
-            return NONE
+            return None if isinstance(error, BlockingIOError) else NONE
         os.close(number)
-    return NONE
+    return None
 
 
 def release(number: int) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 
 from graft.backbones import Backbone
 from graft.features.extras import keys_of_plain
-from graft.features.shelf import Shelf, record_key
+from graft.features.keys import record_key
+from graft.features.shelf import Shelf
 from graft.features.store import Store
 from graft.features.weights import normalisation
 from graft.preprocess import Preprocess
@@ -39,8 +40,9 @@ class Prefix:
     def dtype(self) -> str:
         """Return the dtype that activations are stored in.
 
-        Vectors are small: float32. Maps and tokens are large: float16, which holds what a bfloat16 network gives
-        without loss, unless a value has overflowed it once.
+        Vectors are small: float32. Maps and tokens are large: float16, unless a value has overflowed it once. Measured
+        on EfficientNet-Lite0 before its sixth block, float16 is off by 2e-4 of the length, bfloat16 by 2e-3, and a
+        network computing in bfloat16 by 6e-2.
         """
         if not self.cut:
             return self.preprocess.dtype

@@ -77,6 +77,10 @@ class Writer:
         flat = as_bytes(records)
         size = self.record_bytes
         entries["check"] = [checksum(key.tobytes(), flat[i * size : (i + 1) * size]) for i, key in enumerate(keys)]
+        return self.append_entries(entries, flat)
+
+    def append_entries(self, entries: np.ndarray, flat: memoryview) -> int:
+        """Append records that already have their entries (ENTRY); as ``append`` otherwise."""
         with self._lock:
             first = self.count
             try:
@@ -85,13 +89,19 @@ class Writer:
             except OSError as error:
                 self._cut_off()
                 raise full_disk(self.folder, error) from error
-            self.count += len(keys)
+            self.count += len(entries)
         return first
 
     def _cut_off(self) -> None:
         # Keys first: a key must never stand without its data.
         os.ftruncate(self._keys, self.count * ENTRY.itemsize)
         os.ftruncate(self._data, self.count * self.record_bytes)
+
+    def discard(self) -> None:
+        """Close both files and remove them."""
+        self.close()
+        for ending in ("keys", "data"):
+            (self.folder / f"{self.name}.{ending}").unlink(missing_ok=True)
 
     def close(self) -> None:
         """Close both files."""

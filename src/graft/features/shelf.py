@@ -12,25 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from graft.errors import StoreError
+from graft.errors import StoreError, must
 from graft.features import lock
+from graft.features.merging import merge
 from graft.features.segment import ENTRY, Reader, Writer, as_bytes, checksum, full_disk
-from graft.types import digest
 
 DESCRIPTION = "shelf.json"
 USED = "used"
 CHUNK_BYTES = 16 << 20
 """Read at a time, so that a read costs little memory beside its result."""
-
-
-def canonical(spec: Mapping[str, Any]) -> str:
-    """Return a specification as the one JSON text that all equal specifications have. Raises TypeError, ValueError."""
-    return json.dumps(spec, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def shelf_name(spec: Mapping[str, Any]) -> str:
-    """Return the folder's name: the sha-256 in hex of the canonical JSON."""
-    return digest(canonical(spec))
 
 
 class Shelf:
@@ -55,6 +45,7 @@ class Shelf:
         self._bad = np.zeros(0, bool)
         self._sorted = (np.zeros(0, np.uint64), np.zeros(0, np.int64))
         self._create()
+        merge(folder, self.record_bytes)
         self._lock = lock.share(folder)
         self.refresh()
 
@@ -207,6 +198,8 @@ class Shelf:
 
     def _fill(self, rows: np.ndarray, view: memoryview) -> None:
         """Read rows, sorted by place, into ``view``: one call a run of neighbours."""
+        if not self._order:
+            raise StoreError(must("A shelf", "open", "one that was closed", "Keep its Store open while it is read"))
         places = self._places[rows]
         breaks = np.flatnonzero((np.diff(places[:, 0]) != 0) | (np.diff(places[:, 1]) != 1)) + 1
         edges = [0, *breaks.tolist(), len(rows)]
@@ -214,6 +207,11 @@ class Shelf:
         for start, end in pairwise(edges):
             number, first = places[start]
             self._order[number].read_into(int(first), view[start * size : end * size])
+
+    def __del__(self) -> None:
+        # One that could not be made has no files.
+        with suppress(AttributeError):
+            self.close()
 
     def close(self) -> None:
         """Close all files; another process may then evict the shelf."""
@@ -232,17 +230,3 @@ def _words(keys: np.ndarray) -> np.ndarray:
     """Return the first 8 bytes of keys as numbers: sha-256 is spread evenly, so they are as good as the whole."""
     words: np.ndarray = np.ascontiguousarray(keys[:, :8]).view(">u8").reshape(-1).astype(np.uint64)
     return words
-
-
-def record_key(content: str, *, augmentation: str, view: int, seed: int) -> np.ndarray:
-    """Return the key uint8 (32,) of one view of one input; view 0 depends on its content alone."""
-    about = ("plain",) if view == 0 else ("view", augmentation, str(view), str(seed))
-    return np.frombuffer(bytes.fromhex(digest(content, *about)), np.uint8)
-
-
-def view_seed(content: str, *, view: int, seed: int) -> int:
-    """Return the seed of an augmented view: of its input's content, not of its place in the data."""
-    return int(digest("view seed", content, str(view), str(seed))[:15], 16)
-
-
-__all__ = ["Shelf", "canonical", "record_key", "shelf_name", "view_seed"]

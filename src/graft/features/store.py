@@ -15,8 +15,9 @@ import psutil
 
 from graft.errors import SettingError, StoreError, must
 from graft.features import lock
+from graft.features.keys import shelf_name
 from graft.features.segment import ENTRY
-from graft.features.shelf import DESCRIPTION, USED, Shelf, shelf_name
+from graft.features.shelf import DESCRIPTION, USED, Shelf
 
 FORMAT = 1
 """Of the files; raise it whenever they, or what is stored in them, change their meaning."""
