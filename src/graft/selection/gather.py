@@ -128,8 +128,9 @@ class Gathered:
             return Rows(self.top, rows)
         examples, hashes = self.examples(rows)
         means = self.means
-        # Only what is trained on is ever read in other views than the plain one.
-        counts = np.where(np.isin(rows, self.parts.train), views, 1)
+        # Only what is trained on is read in other views than the plain one; heads alone also fit validation rows.
+        fitted = np.isin(rows, self.parts.train) | ((cut == self.backbone.n_stages) & np.isin(rows, self.parts.val))
+        counts = np.where(fitted, views, 1)
         found = features.extract(
             examples,
             hashes,

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from graft import heads, strategies
 from graft.backbones import Backbone
+from graft.config import Recipe
 from graft.errors import GraftError, SettingError, must, unknown_name
 from graft.heads import Head
 from graft.strategies import Strategy
@@ -54,6 +56,7 @@ def plan(strategy: str, head: str, settings: Mapping[str, Any], **shared: object
                 own[name].setdefault(key, value)
             if not takers:
                 names = {one for every in known.values() for one in every}
+                names.update(get_close_matches(key, Recipe.model_fields, n=1))
                 faults.append(str(unknown_name("a setting", key, names, "graft list strategies --settings")))
     for key, value in shared.items():
         takers = [name for name in chosen if key in known[name]]
