@@ -61,7 +61,7 @@ def fit(
 
 def read(source: str | Path, recipe: Recipe) -> Dataset:
     """Return the labelled examples that a recipe names. Raises DataError."""
-    if str(source) in ("", "."):
+    if not str(source):
         do = "Name the folder, such as photos/"
         raise DataError(must("DATA", "a folder or a table of labelled inputs", "nothing", do))
     return data.read(
@@ -73,9 +73,12 @@ def read(source: str | Path, recipe: Recipe) -> Dataset:
     )
 
 
-def load(folder: str | Path, *, runtime: str = "auto", device: str = "auto") -> Model:
-    """Return the model of a folder after its format, hashes and shapes were checked. Raises ArtifactError."""
-    return serving.load(folder, runtime=runtime, device=device)
+def load(folder: str | Path, *, runtime: str = "auto", device: str = "auto", max_pixels: int | None = None) -> Model:
+    """Return the model of a folder after its format, hashes and shapes were checked. Raises ArtifactError.
+
+    ``max_pixels`` replaces the limit above which it refuses an image, which is that of its fit.
+    """
+    return serving.load(folder, runtime=runtime, device=device, max_pixels=max_pixels)
 
 
 def outcome(model: Model, folder: str | Path | None = None) -> dict[str, Any]:

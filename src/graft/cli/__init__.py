@@ -9,7 +9,7 @@ def main() -> None:
     from graft.errors import GraftError
 
     try:
-        app()
+        app(prog_name="graft")
     except GraftError as error:
         print(error, file=sys.stderr)
         sys.exit(1)

@@ -11,6 +11,7 @@ def evaluate(
     label_column: options.LabelColumn = None,
     device: options.Device = None,
     runtime: options.Runtime = None,
+    max_pixels: options.MaxPixels = None,
     seed: options.Seed = None,
     as_json: options.Json = False,
 ) -> None:
@@ -18,17 +19,18 @@ def evaluate(
     from graft import api
 
     with watching(quiet=as_json) as listener:
+        asked = api.load(model, device=device or "auto", runtime=runtime or "auto", max_pixels=max_pixels)
         found = api.evaluate(
-            model,
+            asked,
             data,
             input_column=input_column,
             label_column=label_column,
-            device=device or "auto",
-            runtime=runtime or "auto",
             seed=seed or 0,
             listener=listener,
         )
+        for one in found.set_aside:
+            listener.say(f"{one.input}: {one.message}")
     if as_json:
-        emit(found.to_json())
+        emit({**found.to_json(), "model": str(model)})
     else:
         table("", ["metric", "value", "95 % interval", "n"], estimates(found.to_json()["test"]))

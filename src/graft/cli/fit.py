@@ -10,7 +10,7 @@ from graft.cli.terminal import emit, estimates, table, watching
 
 
 def fit(
-    data: options.Data = Path(),
+    data: options.DataOrRecipe = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Where the model folder is written.")] = Path("model"),
     backbone: Annotated[str | None, typer.Option(help="Pretrained network; see `graft list backbones`.")] = None,
     weights: Annotated[str | None, typer.Option(help="auto, random, or a file of weights.")] = None,
@@ -35,7 +35,7 @@ def fit(
 ) -> None:
     """Fit a model to labelled data: audit, split, climb the ladder, measure once on locked test data, save."""
     flags = {k: v for k, v in locals().items() if k not in ("out", "recipe", "sets", "as_json", "data")}
-    if data != Path():
+    if data is not None:
         flags["data"] = str(data)
     from graft import api
     from graft.config import Recipe, assignments

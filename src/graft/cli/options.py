@@ -23,11 +23,19 @@ Data = Annotated[
     Path,
     typer.Argument(metavar="DATA", help="A folder with one folder a class, or a CSV, JSONL or Parquet file."),
 ]
+DataOrRecipe = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="DATA",
+        help="A folder with one folder a class, or a CSV, JSONL or Parquet file. May be named by the recipe instead.",
+    ),
+]
 InputColumn = Annotated[str | None, typer.Option("--input", help="Column of a table that holds the paths.")]
 LabelColumn = Annotated[str | None, typer.Option("--label", help="Column of a table that holds the labels.")]
 GroupColumn = Annotated[
     str | None, typer.Option("--group", help="Column whose equal values stay together (a patient, a burst).")
 ]
 MaxPixels = Annotated[
-    int | None, typer.Option("--max-pixels", help="Refuse larger images, a guard against decompression bombs.")
+    int | None,
+    typer.Option("--max-pixels", min=1, help="Refuse larger images, a guard against decompression bombs."),
 ]

@@ -9,7 +9,7 @@ import typer
 
 from graft.cli import options
 from graft.cli.terminal import emit, table, watching
-from graft.errors import DataError
+from graft.errors import DataError, must
 
 
 def predict(
@@ -18,6 +18,7 @@ def predict(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV: input, label, probability.")] = False,
     device: options.Device = None,
     runtime: options.Runtime = None,
+    max_pixels: options.MaxPixels = None,
     seed: options.Seed = None,
     as_json: options.Json = False,
 ) -> None:
@@ -25,9 +26,13 @@ def predict(
     from graft import api
 
     with watching(quiet=as_json or as_csv) as listener:
-        found = api.predict(model, inputs, device=device or "auto", runtime=runtime or "auto", listener=listener)
+        asked = api.load(model, device=device or "auto", runtime=runtime or "auto", max_pixels=max_pixels)
+        found = api.predict(asked, inputs, listener=listener)
         for one in found.set_aside:
             listener.say(f"{one.input}: {one.message}")
+    if found.set_aside and not found.predictions:
+        do = "Give others, or mend what is named above"
+        raise DataError(must("INPUT", "files that can be read", f"{len(found.set_aside)} that cannot", do))
     if as_json:
         emit(found.to_json())
     elif as_csv:
@@ -37,5 +42,3 @@ def predict(
     else:
         rows = [[one.input, one.label, f"{one.probability:.3f}"] for one in found.predictions]
         table("", ["input", "label", "probability"], rows)
-    if found.set_aside and not found.predictions:
-        raise DataError(f"None of the {len(found.set_aside)} inputs could be read.")

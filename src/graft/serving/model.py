@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -198,6 +198,13 @@ def _readable(answer: Prediction | SetAside) -> Prediction:
     return answer
 
 
-def load(folder: str | Path, *, runtime: str = "auto", device: str = "auto") -> Model:
-    """Return the model of a folder after its format, hashes and shapes were checked. Raises ArtifactError."""
-    return Model(artifact.load(Path(folder)), runtime=runtime, device=device)
+def load(folder: str | Path, *, runtime: str = "auto", device: str = "auto", max_pixels: int | None = None) -> Model:
+    """Return the model of a folder after its format, hashes and shapes were checked. Raises ArtifactError.
+
+    ``max_pixels`` replaces the limit above which it refuses an image, which is that of its fit.
+    """
+    assembled = artifact.load(Path(folder))
+    if max_pixels is not None:
+        limited = replace(assembled.backbone.preprocess, **{"max_pixels": max_pixels})
+        assembled = replace(assembled, backbone=replace(assembled.backbone, preprocess=limited))
+    return Model(assembled, runtime=runtime, device=device)
