@@ -47,6 +47,8 @@ class Shelf:
         self._create()
         merge(folder, self.record_bytes)
         self._lock = lock.share(folder)
+        # Again, since it may have been evicted before it was locked.
+        self._create()
         self.refresh()
 
     def _create(self) -> None:
