@@ -1,0 +1,88 @@
+"""How near a fit comes to the least that it could take: decoding and one pass of the network."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+from benchmarks import child, photos
+from benchmarks.fits import Fit, fit
+from benchmarks.tables import Check, Table, at_most, checks, percent, seconds, spread, times
+
+SAMPLE = 512
+"""Photos that routes are compared on."""
+SURPLUS = 8.0
+"""Seconds above the floor that a cold fit of the real photos may take."""
+RATIO, WARM = 1.3, 0.20
+
+
+@dataclass
+class Runs:
+    """Floors and fits of one set of photos, taken in turn."""
+
+    photos: list[str]
+    floors: list[float] = field(default_factory=list)
+    cold: list[Fit] = field(default_factory=list)
+    warm: list[Fit] = field(default_factory=list)
+
+    @property
+    def floor(self) -> float:
+        """The median floor in seconds."""
+        return median(self.floors)
+
+    def seconds(self, which: str) -> list[float]:
+        """Return the seconds of the cold or warm fits."""
+        return [one.seconds for one in getattr(self, which)]
+
+
+def tables(*, quick: bool) -> Iterator[Table]:
+    """Yield the routes, and then how fits compare with the fastest of them."""
+    small = photos.some("clothing", 4) if quick else photos.real("clothing")
+    large = photos.jittered(200 if quick else 5000)
+    files = photos.files(small)[: 32 if quick else SAMPLE]
+    found = child.call("benchmarks.floor:survey", files=files, slow=not quick)
+    decoder, route = (max(found[kind], key=found[kind].get) for kind in ("decoding", "rates"))
+    rows = [[f"decode and resize only, {name}", f"{rate:.0f}"] for name, rate in found["decoding"].items()]
+    rows += [[name, f"{rate:.0f}"] for name, rate in sorted(found["rates"].items(), key=lambda one: one[1])]
+    rows += [[name, f"left out: {why}"] for name, why in found["left_out"].items()]
+    notes = [f"The floor: {route}; {decoder}. Each route decodes in 2 threads while the network runs."]
+    yield Table("Routes from JPEG to features, EfficientNet-Lite0", ("route", "photos a second"), rows, notes)
+    few, many = (measure(one, decoder, route, 1 if quick else 3) for one in (small, large))
+    title = "A fit with the linear probe against the floor"
+    yield checks(title, compared(few, many), [line for runs in (few, many) for line in told(runs)])
+
+
+def measure(source: Path, decoder: str, route: str, repeats: int) -> Runs:
+    """Take the floor, a cold fit and a warm one in turn, so that all of them meet the same machine."""
+    runs = Runs(photos.files(source))
+    for _ in range(repeats):
+        taken = child.call("benchmarks.floor:floor", files=runs.photos, decoder=decoder, route=route)
+        runs.floors.append(taken["seconds"])
+        with child.folder() as cache:
+            runs.cold.append(fit(source, cache, strategy="linear_probe"))
+            runs.warm.append(fit(source, cache, strategy="linear_probe"))
+    return runs
+
+
+def compared(few: Runs, many: Runs) -> list[Check]:
+    """Return the promises for the real photos and for the jittered ones."""
+    small, cold = len(few.photos), few.seconds("cold")
+    large, first, again = len(many.photos), many.seconds("cold"), many.seconds("warm")
+    above = median(cold) - few.floor
+    to_floor = median(first) / many.floor
+    to_cold = median(again) / median(first)
+    return [
+        Check(f"floor, {small:,} photos", spread(few.floors)),
+        at_most(f"cold fit, {small:,} photos, above the floor", above, SURPLUS, seconds, f"fit {spread(cold)}"),
+        Check(f"floor, {large:,} photos", spread(many.floors)),
+        at_most(f"cold fit, {large:,} photos, to the floor", to_floor, RATIO, times, f"fit {spread(first)}"),
+        at_most(f"second fit, {large:,} photos, to the cold one", to_cold, WARM, percent, f"fit {spread(again)}"),
+    ]
+
+
+def told(runs: Runs) -> list[str]:
+    """Return where the time of the last fits went, as they themselves tell it."""
+    return [
+        f"{which} of {len(runs.photos):,}, seconds: {one.parts()}. Imports, not counted: {one.imports:.1f}."
+        for which, one in (("Cold fit", runs.cold[-1]), ("Second fit", runs.warm[-1]))
+    ]
