@@ -204,7 +204,7 @@ def inspect(
     dataset = read(source, recipe)
     plan = selection.plan("linear_probe", "linear", {})
     backbone = selection.network(recipe, dataset.modality, plan.head)
-    found = selection.look(recipe, plan, dataset, backbone, listener)
+    found = selection.look(recipe.model_copy(update={"strategy": "linear_probe"}), plan, dataset, backbone, listener)
     counts = Counter(str(one.label) for one in found.scanned.examples)
     files = len(found.scanned.examples) + len(found.set_aside)
     return Inspected(files, dict(sorted(counts.items())), found.findings)

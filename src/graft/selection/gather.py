@@ -79,6 +79,8 @@ class Means:
     augmentation: str
     seed: int
     class_weights: bool
+    simple: bool
+    """Whether features without a network are wanted too."""
     listener: Listener
 
 
@@ -197,7 +199,7 @@ def gather(
         store=means.store,
         device=means.device,
         runtime=means.runtime,
-        also=(HASH, SIMPLE),
+        also=(HASH, SIMPLE) if means.simple else (HASH,),
         seed=means.seed,
         progress=means.listener.progress,
     )

@@ -43,6 +43,7 @@ def look(recipe: Recipe, plan: Plan, dataset: Dataset, backbone: Backbone, liste
         augmentation=recipe.augment,
         seed=recipe.seed,
         class_weights=recipe.class_weights == "balanced",
+        simple=recipe.strategy == "auto",
         listener=listener,
     )
     held = recipe.val_share + recipe.test_share
