@@ -9,7 +9,7 @@ from sklearn.datasets import load_digits
 import graft
 
 
-def write_pictures(folder: Path, count: int = 200) -> Path:
+def write_pictures(folder: Path, count: int = 150) -> Path:
     """Write handwritten digits as PNG files, a folder a class."""
     digits = load_digits()
     for number in range(count):
