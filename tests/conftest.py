@@ -1,6 +1,6 @@
 """What all tests share: a cache of their own; for the upper floors also tiny photos, quick models, the command line."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,17 +17,6 @@ def cache(tmp_path_factory, monkeypatch) -> Path:
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("GRAFT_CACHE", str(folder))
     return folder
-
-
-@pytest.fixture
-def one_thread():
-    """Threads cost more than they bring on nets as small as these, most of all beside other tests."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -49,9 +38,10 @@ def real() -> Path:
 
 
 @pytest.fixture
-def graft(one_thread) -> Callable[..., Ran]:
+def graft() -> Iterator[Callable[..., Ran]]:
     """Return the command line, run in this process: ``graft("show", folder, "--json").json``."""
-    return quick_fit.run_graft
+    with quick_fit.one_thread():
+        yield quick_fit.run_graft
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,17 @@ def run_graft(*words: object) -> Ran:
     return Ran(code, out.getvalue(), err.getvalue())
 
 
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep torch to one thread: more cost time on nets as small as these, and their number moves the last bit."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @dataclass(frozen=True)
 class Fitted:
     """A model that was fitted once for many tests; none of them changes it."""
@@ -94,7 +106,7 @@ class Fitted:
 
 def fit_once(home: Path, *words: object) -> Fitted:
     """Fit to tiny photos below ``home``, with a cache of its own."""
-    with pytest.MonkeyPatch.context() as patch:
+    with one_thread(), pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRAFT_CACHE", str(home / "cache"))
         source = make_photos(home / "photos")
         ran = run_graft("fit", source, "--out", home / "model", "--json", *words)
