@@ -187,8 +187,10 @@ def load(folder: Path) -> Assembled:
 def _pretrained(told: Mapping[str, Any], manifest: Mapping[str, Any]) -> Backbone:
     """Load the frozen tensors that a slim folder leaves out, and check that they are the same ones."""
     source = str(told["weights"]["source"])
-    weights = source.removeprefix("file:") if source.startswith("file:") else "auto"
-    network = backbones.load(f"{told['family']}:{told['name']}", weights=weights)
+    kind, _, rest = source.partition(":")
+    weights = {"file": rest, "random": "random"}.get(kind, "auto")
+    seed = int(rest) if kind == "random" else 0
+    network = backbones.load(f"{told['family']}:{told['name']}", weights=weights, seed=seed)
     if network.weights.sha256 != told["weights"]["sha256"]:
         do = f"Bring the weights that it was fitted on ({source})"
         raise ArtifactError(must("the frozen weights of a slim model", told["weights"]["sha256"], network.weights, do))
