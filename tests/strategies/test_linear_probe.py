@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 
 from graft.errors import SettingError
 from graft.strategies import _probe
+from graft.strategies._folds import stratified
 from graft.strategies.linear_probe import LinearProbe
 from graft.training import logistic
 
@@ -22,10 +23,15 @@ def make_features(rows=300, width=40, classes=4, noise=1.0, seed=0):
     return (values * np.logspace(-1, 1, width) + 2).astype(np.float32), targets
 
 
+def fit(features, targets, outputs, n_train, units=None, **more):
+    table = _probe.Table(features=features, targets=targets, n_train=n_train, units=units)
+    return _probe.fit_probe(table, outputs, **more)
+
+
 def test_out_of_fold_is_scikit_learn_without_the_fold():
     features, targets = make_features(noise=2.0)
-    probe = _probe.fit_probe(features[None], targets, 4, 300, strength=0.3)
-    fold = _probe.stratified(targets, 5, 0)
+    probe = fit(features[None], targets, 4, 300, strength=0.3)
+    fold = stratified(targets, np.arange(300), 5, 0)
     scores = logistic.decompose(features).scores.double().numpy()
     for index in range(5):
         held = fold == index
@@ -38,7 +44,7 @@ def test_chooses_the_strength_with_the_lowest_out_of_fold_loss():
     chosen = {}
     for noise in (0.3, 3.0):
         features, targets = make_features(noise=noise)
-        probe = _probe.fit_probe(features[None], targets, 4, 300)
+        probe = fit(features[None], targets, 4, 300)
         chosen[noise] = probe.strength
         assert probe.strength == min(probe.path, key=lambda point: point[1])[0]
         assert [strength for strength, _ in probe.path] == list(_probe.STRENGTHS[: len(probe.path)])
@@ -48,7 +54,7 @@ def test_chooses_the_strength_with_the_lowest_out_of_fold_loss():
 def test_labels_that_mean_nothing_are_not_learned():
     features, targets = make_features()
     shuffled = np.random.default_rng(5).permutation(targets)
-    probe = _probe.fit_probe(features[None], shuffled, 4, 300)
+    probe = fit(features[None], shuffled, 4, 300)
     right = (probe.out_of_fold.argmax(1).numpy() == shuffled).mean()
     assert right < 0.36
     assert probe.strength == max(_probe.STRENGTHS)
@@ -83,11 +89,23 @@ def test_views_are_fitted_but_not_judged(material):
 
 def test_views_that_are_copies_change_nothing():
     features, targets = make_features()
-    plain = _probe.fit_probe(features[None], targets, 4, 240, strength=0.3)
-    copied = _probe.fit_probe(np.stack([features] * 3), targets, 4, 240, strength=0.3)
+    plain = fit(features[None], targets, 4, 240, strength=0.3)
+    copied = fit(np.stack([features] * 3), targets, 4, 240, strength=0.3)
     ours, theirs = (torch.softmax(one.out_of_fold, 1) for one in (plain, copied))
     torch.testing.assert_close(ours, theirs, rtol=0, atol=0.02)
     assert plain.out_of_fold.shape == copied.out_of_fold.shape
+
+
+def test_copies_do_not_flatter_where_they_are_one_unit():
+    """Labels that mean nothing are known by heart from a copy in another fold, and not without it."""
+    features, targets = make_features(rows=150, width=200)
+    shuffled = np.random.default_rng(5).permutation(targets)
+    doubled, twice, units = np.tile(features, (2, 1)), np.tile(shuffled, 2), np.tile(np.arange(150), 2)
+    honest = fit(doubled[None], twice, 4, 300, units=units, strength=0.01)
+    flattered = fit(doubled[None], twice, 4, 300, strength=0.01)
+    right = [(one.out_of_fold.argmax(1).numpy() == twice).mean() for one in (honest, flattered)]
+    assert right[0] < 0.4
+    assert right[1] > 0.7
 
 
 def test_rare_classes_do_not_stop_it():
@@ -95,24 +113,15 @@ def test_rare_classes_do_not_stop_it():
     targets = targets.copy()
     targets[targets == 3] = 0
     targets[0] = 3
-    probe = _probe.fit_probe(features[None], targets, 5, 200)
+    probe = fit(features[None], targets, 5, 200)
     assert torch.isfinite(probe.weight).all()
     assert torch.isfinite(probe.out_of_fold).all()
 
 
 def test_few_rows_make_few_folds():
     features, targets = make_features(rows=6, classes=2)
-    probe = _probe.fit_probe(features[None], targets, 2, 4)
+    probe = fit(features[None], targets, 2, 4)
     assert torch.isfinite(probe.out_of_fold).all()
-
-
-def test_folds_are_stratified_and_decided_by_the_seed():
-    targets = np.array([0] * 50 + [1] * 23 + [2] * 7)
-    fold = _probe.stratified(targets, 5, 3)
-    counts = np.array([np.bincount(targets[fold == index], minlength=3) for index in range(5)])
-    assert (np.ptp(counts, axis=0) <= 1).all()
-    assert np.array_equal(fold, _probe.stratified(targets, 5, 3))
-    assert not np.array_equal(fold, _probe.stratified(targets, 5, 4))
 
 
 def test_resolved_is_plain_data(material):

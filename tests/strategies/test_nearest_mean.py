@@ -19,12 +19,17 @@ def test_answers_are_the_nearest_means(material):
     np.testing.assert_allclose(probabilities, expected, atol=1e-3)
 
 
-def test_leave_one_out_is_the_mean_without_the_row():
+def test_leave_one_out_is_the_mean_without_the_row_and_its_unit():
     draw = np.random.default_rng(0)
     table, targets = draw.normal(size=(12, 5)), np.arange(12) % 3
-    found = _Means.of(table, targets, 3, 0.0).left_out(table, targets)
+    for units in (np.arange(12), np.arange(12) // 4):
+        found = _Means.of(table, targets, 3, 0.0).left_out(table, targets, units)
+        check_left_out(found, table, targets, units)
+
+
+def check_left_out(found, table, targets, units):
     for row in range(12):
-        rest = np.arange(12) != row
+        rest = (units != units[row]) | (targets != targets[row])
         means = np.stack([table[rest & (targets == c)].mean(0) for c in range(3)])
         expected = -0.5 * np.square(table[row] - means).sum(1)
         np.testing.assert_allclose(found[row] - found[row].mean(), expected - expected.mean(), atol=1e-9)

@@ -6,14 +6,15 @@ from scipy.special import softmax
 from torch import nn
 
 from graft.strategies import REGISTRY
-from graft.strategies._probe import fit_probe
+from graft.strategies._probe import Table, fit_probe
 
 
 def fit(features: np.ndarray, targets: np.ndarray, outputs: int, *, seed: int = 0) -> nn.Linear:
     """Return a linear head on features (n, features), its strength chosen by cross-validation."""
     folds = int(REGISTRY.create("linear_probe").folds)  # type: ignore[attr-defined]
     table = np.asarray(features, np.float32)
-    probe = fit_probe(table[None], targets, outputs, len(table), folds=folds, seed=seed)
+    rows = Table(features=table[None], targets=targets, n_train=len(table))
+    probe = fit_probe(rows, outputs, folds=folds, seed=seed)
     # In float64 an answer does not depend on which others were asked beside it.
     head = nn.Linear(table.shape[1], outputs).double()
     with torch.no_grad():

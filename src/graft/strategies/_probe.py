@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from graft.strategies._folds import stratified
 from graft.training import logistic
 
 STRENGTHS = tuple(10.0 ** (1 - step / 2) for step in range(13))
@@ -31,28 +32,34 @@ class Probe:
     """(strength, out-of-fold log loss on the training rows) of every strength that was tried."""
 
 
-def fit_probe(
-    features: np.ndarray,
-    targets: np.ndarray,
-    outputs: int,
-    n_train: int,
-    *,
-    row_weights: np.ndarray | None = None,
-    folds: int = 5,
-    strength: float | None = None,
-    seed: int = 0,
-) -> Probe:
-    """Fit the probe on ``features`` (views, rows, features) float32, the ``n_train`` training rows first.
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """The rows that a probe is fitted on, the training rows first."""
 
-    ``row_weights`` (rows,) count in the loss. Views but the first are fitted, in their row's fold, and never judged;
-    the views of a row share its weight. The strength is the one with the lowest out-of-fold log
-    loss on the training rows, unless it is given; the decomposition sees no targets.
+    features: np.ndarray
+    """(views, rows, features) float32. Views but the first are fitted, in their row's fold, and never judged."""
+    targets: np.ndarray
+    """(rows,) class indices."""
+    n_train: int
+    row_weights: np.ndarray | None = None
+    """(rows,), in the loss; the views of a row share its weight."""
+    units: np.ndarray | None = None
+    """(rows,): rows of one number share a fold."""
+
+
+def fit_probe(table: Table, outputs: int, *, folds: int = 5, strength: float | None = None, seed: int = 0) -> Probe:
+    """Fit the probe; the strength is the one with the lowest out-of-fold log loss on the training rows.
+
+    A strength that is given is taken as it is. The decomposition sees no targets.
     """
+    features, targets, n_train = table.features, table.targets, table.n_train
+    row_weights, units = table.row_weights, table.units
     views, rows, width = features.shape
     basis = logistic.decompose(features.reshape(-1, width))
     # Apart, so that validation labels have no say in the folds of the training rows.
-    parts = [part for part in (targets[:n_train], targets[n_train:]) if len(part)]
-    fold = np.concatenate([stratified(part, min(folds, n_train), seed) for part in parts])
+    ends = [slice(0, n_train), slice(n_train, rows)]
+    alike = np.arange(rows) if units is None else units
+    fold = np.concatenate([stratified(targets[end], alike[end], min(folds, n_train), seed) for end in ends])
     count = int(fold.max()) + 1
     weights = torch.from_numpy(np.ones(rows, np.float32) if row_weights is None else row_weights.astype(np.float32))
     goal = torch.from_numpy(targets.astype(np.int64))
@@ -121,12 +128,3 @@ def _held_out(scores: torch.Tensor, solution: logistic.Solution, fold: np.ndarra
         held = torch.from_numpy(np.flatnonzero(fold == index))
         logits[held] = torch.addmm(solution.bias[index], scores[held], solution.weight[index])
     return logits
-
-
-def stratified(targets: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    """Return a fold number (rows,) for every row; the classes are spread as evenly as can be."""
-    shuffled = np.random.default_rng(seed).permutation(len(targets))
-    order = shuffled[np.argsort(targets[shuffled], kind="stable")]
-    fold = np.empty(len(targets), dtype=np.int64)
-    fold[order] = np.arange(len(targets)) % folds
-    return fold

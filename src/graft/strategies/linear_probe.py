@@ -9,7 +9,7 @@ from graft.backbones import Backbone
 from graft.errors import SettingError, must
 from graft.strategies import _material
 from graft.strategies._base import Fitted, Material, Strategy
-from graft.strategies._probe import fit_probe
+from graft.strategies._probe import Table, fit_probe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,16 +49,15 @@ class LinearProbe(Strategy):
         rows = np.concatenate([train, validation])
         targets = material.targets[rows]
         tables = _material.features(material, rows, self.views)
-        probe = fit_probe(
-            tables,
-            targets,
-            material.task.outputs,
-            len(train),
+        table = Table(
+            features=tables,
+            targets=targets,
+            n_train=len(train),
             row_weights=_material.row_weights(material, targets),
-            folds=self.folds,
-            strength=self.strength,
-            seed=material.seed,
+            units=None if material.units is None else material.units[rows],
         )
+        outputs = material.task.outputs
+        probe = fit_probe(table, outputs, folds=self.folds, strength=self.strength, seed=material.seed)
         material.progress("training", 1, 1)
         training_head = _material.linear_head(material.head, probe.training_weight, probe.training_bias)
         return Fitted(

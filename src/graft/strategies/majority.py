@@ -46,7 +46,7 @@ def _log_shares(targets: np.ndarray, outputs: int) -> np.ndarray:
 
 
 def _constant(shape: tuple[int, ...], bias: np.ndarray) -> nn.Module:
-    layer = nn.utils.skip_init(nn.Linear, math.prod(shape), len(bias))
+    layer = nn.Linear(math.prod(shape), len(bias), device="meta").to_empty(device="cpu")
     with torch.no_grad():
         layer.weight.zero_()
         layer.bias.copy_(torch.from_numpy(bias))

@@ -38,7 +38,10 @@ class NearestMean(Strategy):
         targets = material.targets[np.concatenate([train, validation])]
         alone = _Means.of(table[: len(train)], targets[: len(train)], outputs, self.whitening)
         both = _Means.of(table, targets, outputs, self.whitening)
-        scale = _scale(alone.left_out(table[: len(train)], targets[: len(train)]), targets[: len(train)], material)
+        rows = np.concatenate([train, validation])
+        units = np.arange(len(rows)) if material.units is None else material.units[rows]
+        left = alone.left_out(table[: len(train)], targets[: len(train)], units[: len(train)])
+        scale = _scale(left, targets[: len(train)], material)
         training_head = alone.head(material, scale)
         return Fitted(
             cut=self.cut(material.backbone),
@@ -46,7 +49,7 @@ class NearestMean(Strategy):
             head=both.head(material, scale),
             training_head=training_head,
             validation_logits=_material.logits(training_head, table[len(train) :]),
-            development_logits=np.asarray(scale * both.left_out(table, targets), dtype=np.float32),
+            development_logits=np.asarray(scale * both.left_out(table, targets, units), dtype=np.float32),
             resolved={"scale": scale, "whitening": self.whitening},
         )
 
@@ -77,18 +80,21 @@ class _Means:
         level = np.maximum(spread + 1e-3 * spread.mean(), 1e-12) ** -whitening
         return cls((means - centre) * level, counts, centre, level)
 
-    def left_out(self, table: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Return logits (n, outputs) at scale 1, every row left out of its own class's mean."""
+    def left_out(self, table: np.ndarray, targets: np.ndarray, units: np.ndarray) -> np.ndarray:
+        """Return logits (n, outputs) at scale 1, every row and the rest of its unit left out of its class's mean."""
+        mates = _Mates.of(table, targets, units)
         found = np.empty((len(table), len(self.means)))
         half = 0.5 * np.square(self.means).sum(1)
         for begin in range(0, len(table), 1024):
             own = targets[begin : begin + 1024]
             rows = (table[begin : begin + 1024] - self.centre) * self.level
             found[begin : begin + 1024] = rows @ self.means.T - half
-            others = self.counts[own, None] - 1
-            without = (self.counts[own, None] * self.means[own] - rows) / np.maximum(others, 1)
+            size, together = mates.sums(np.arange(begin, begin + len(rows)), table)
+            away = (together - size * self.centre) * self.level
+            others = self.counts[own, None] - size
+            without = (self.counts[own, None] * self.means[own] - away) / np.maximum(others, 1)
             value = (rows * without).sum(1) - 0.5 * np.square(without).sum(1)
-            # A class of one has no mean without it; it then counts as far as its neighbours' average.
+            # A class of one unit has no mean without it; it then counts as far as its neighbours' average.
             fallback = found[begin : begin + 1024].mean(1)
             found[np.arange(begin, begin + len(rows)), own] = np.where(others[:, 0] > 0, value, fallback)
         return found
@@ -100,6 +106,39 @@ class _Means:
         # A class without training rows must not win by lying at the centre.
         bias[self.counts == 0] = -1e4
         return _material.linear_head(material.head, torch.from_numpy(weight), torch.from_numpy(bias))
+
+
+@dataclass(frozen=True)
+class _Mates:
+    """Rows of one class and one unit, added up where there are several."""
+
+    key: np.ndarray
+    """(n,), equal for rows of one class and one unit."""
+    sizes: np.ndarray
+    """By key."""
+    slot: np.ndarray
+    """By key: where its sum is, -1 for a row alone."""
+    added: np.ndarray
+    """(slots, features)"""
+
+    @classmethod
+    def of(cls, table: np.ndarray, targets: np.ndarray, units: np.ndarray) -> "_Mates":
+        pairs = np.stack([units, targets], axis=1)
+        _, key, sizes = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
+        key = key.reshape(-1)
+        slot = np.where(sizes > 1, np.cumsum(sizes > 1) - 1, -1)
+        added = np.zeros((int((sizes > 1).sum()), table.shape[1]))
+        several = np.flatnonzero(sizes[key] > 1)
+        np.add.at(added, slot[key[several]], table[several])
+        return cls(key, sizes, slot, added)
+
+    def sums(self, rows: np.ndarray, table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return how many rows each one's mates are with itself, (n, 1), and their sums (n, features)."""
+        key = self.key[rows]
+        found = table[rows].astype(np.float64)
+        several = self.slot[key] >= 0
+        found[several] = self.added[self.slot[key[several]]]
+        return self.sizes[key][:, None], found
 
 
 def _scale(logits: np.ndarray, targets: np.ndarray, material: Material) -> float:

@@ -72,10 +72,12 @@ class Checkpoint:
 
 
 def pack(
-    model: nn.Module, best: Mapping[str, torch.Tensor], optimiser: torch.optim.Optimizer
+    model: nn.Module, average: nn.Module, best: Mapping[str, torch.Tensor], optimiser: torch.optim.Optimizer
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Return the tensors of a run by name, and what of the optimiser's state is not a tensor."""
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+    if average is not model:
+        tensors |= {f"average.{name}": value for name, value in average.state_dict().items()}
     tensors |= {f"best.{name}": value for name, value in best.items()}
     plain: dict[str, Any] = {}
     for index, slots in optimiser.state_dict()["state"].items():
@@ -88,17 +90,23 @@ def pack(
 
 
 def unpack(
-    state: State, model: nn.Module, optimiser: torch.optim.Optimizer, plain: Mapping[str, Any]
+    state: State,
+    model: nn.Module,
+    average: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    plain: Mapping[str, Any],
 ) -> dict[str, torch.Tensor]:
-    """Put a saved state into the model and the optimiser, strides included; return the best weights."""
+    """Put a saved state into the model, its average and the optimiser, strides included; return the best weights."""
     best: dict[str, torch.Tensor] = {}
     slots: dict[int, dict[str, Any]] = {}
-    own = model.state_dict()
+    own, averaged = model.state_dict(), average.state_dict()
     weights = [p for group in optimiser.param_groups for p in group["params"]]
     for name, value in state.tensors.items():
         kind, _, rest = name.partition(".")
         if kind == "model":
             own[rest].copy_(value)
+        elif kind == "average":
+            averaged[rest].copy_(value)
         elif kind == "best":
             best[rest] = torch.empty_like(own[rest]).copy_(value)
         else:

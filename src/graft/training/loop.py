@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from graft.errors import DivergenceError, must
-from graft.training import batches, checkpoint, guard, optimisers, precision, schedules
+from graft.training import averaging, batches, checkpoint, guard, optimisers, precision, schedules
 from graft.training.fingerprint import fingerprint
 from graft.training.mixing import mix
 from graft.training.problem import Conditions, Model, Problem, Trained
@@ -215,17 +215,18 @@ class _Run:
         if settings.clip > 0:
             nn.utils.clip_grad_norm_(weights, settings.clip, foreach=True)
         self.optimiser.step()
+        self.average.update()
         return loss.detach()
 
     def _validate(self) -> tuple[float, float, np.ndarray]:
         """Return loss, score and logits (n, outputs) float32 on the validation rows, view 0."""
-        self.model.eval()
+        model = self.average.model.eval()
         rows = self.problem.validation
         found: list[torch.Tensor] = []
         size = max(64, self.optimisation.batch_size)
         with torch.inference_mode(), self.choice.autocast(self.conditions.device):
             for inputs, _ in batches.plain(self.problem, rows, size, self.conditions.device):
-                found.append(self.model(self.choice.place(inputs)).float().cpu())
+                found.append(model(self.choice.place(inputs)).float().cpu())
         logits = torch.cat(found)
         targets = self.problem.targets[rows]
         loss = self.problem.loss(logits, torch.from_numpy(targets), 0.0).item()
@@ -261,6 +262,7 @@ class _Run:
         self.model.to(memory_format=self.choice.memory_format)
         found = optimisers.groups(self.model.stages, self.model.head, self.optimisation)
         self.optimiser = optimisers.build(found, self.optimisation.optimiser)
+        self.average = averaging.Average(self.model, self.regularisation.averaging * self.steps)
 
     def _plan(self) -> None:
         """Shorten the schedule to what the budget holds, where a step's cost is known."""
@@ -281,12 +283,13 @@ class _Run:
         )
 
     def _keep(self) -> None:
-        self.best = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+        self.best = {name: value.detach().clone() for name, value in self.average.model.state_dict().items()}
 
     def _restore(self) -> None:
         with torch.no_grad():
             for name, value in self.model.state_dict().items():
                 value.copy_(self.best[name])
+        self.average.reset()
 
     def _go_back(self, why: str) -> None:
         """Return to the best weights with a lower rate and an optimiser that remembers nothing."""
@@ -311,7 +314,7 @@ class _Run:
         )
 
     def _save(self, *, force: bool) -> None:
-        tensors, plain = checkpoint.pack(self.model, self.best, self.optimiser)
+        tensors, plain = checkpoint.pack(self.model, self.average.model, self.best, self.optimiser)
         self.store.save(
             tensors,
             {
@@ -330,7 +333,7 @@ class _Run:
         data: Mapping[str, Any] = saved.data
         self.choice = precision.Choice(data["precision"], data["layout"])
         self._ready()
-        self.best = checkpoint.unpack(saved, self.model, self.optimiser, data["optimiser"])
+        self.best = checkpoint.unpack(saved, self.model, self.average.model, self.optimiser, data["optimiser"])
         self.data = {name: data[name] for name in self.data}
         self.history, self.notes = list(data["history"]), list(data["notes"])
         self.epoch_seconds = data["epoch_seconds"]

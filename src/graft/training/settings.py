@@ -69,6 +69,8 @@ class Regularisation:
     """Longest gradient (2-norm over all weights); 0 is off."""
     patience: int = 4
     """Epochs without a better validation score after which training stops; 0 is never."""
+    averaging: float = 1.0
+    """Epochs over which weights are averaged for what is judged and kept; 0 takes them as they are."""
     freeze_norms: bool = True
     """Keep BatchNorm's statistics as pretrained; its scale and shift are trained all the same."""
 
@@ -80,6 +82,7 @@ class Regularisation:
                 _at_least("cutmix", self.cutmix, 0, "Take 1, or 0 for none"),
                 _at_least("clip", self.clip, 0, "Take 1, or 0 for none"),
                 _at_least("patience", self.patience, 0, "Take 4, or 0 for never"),
+                _at_least("averaging", self.averaging, 0, "Take 1, or 0 for none"),
             ]
         )
 
