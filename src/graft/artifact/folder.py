@@ -1,5 +1,6 @@
 """The saved model: a folder of data, never code, that appears whole or not at all and is checked when it is loaded."""
 
+import ctypes
 import os
 import shutil
 import tempfile
@@ -24,6 +25,9 @@ from graft.tasks import Task
 WEIGHTS = "weights.safetensors"
 BODY = "stages."
 TOP = "head."
+AT_FDCWD = -100
+RENAME_EXCHANGE = 2
+"""Of <fcntl.h> and <linux/fs.h>."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,8 @@ def save(
 
 def _swap(work: Path, out: Path) -> None:
     """Put ``work`` where ``out`` is; the old folder goes only after the new one is in place."""
+    if out.exists() and _exchange(work, out):
+        return
     old = out.with_name(f".{out.name}-old-{os.getpid()}")
     if out.exists():
         out.rename(old)
@@ -144,6 +150,15 @@ def _swap(work: Path, out: Path) -> None:
             old.rename(out)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two folders in one step where the system can (Linux: renameat2(2)); return whether it was done."""
+    try:
+        call = ctypes.CDLL(None).renameat2
+    except (OSError, AttributeError, TypeError):
+        return False
+    return bool(call(AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other), RENAME_EXCHANGE) == 0)
 
 
 def put(model: Assembled, manifest: Mapping[str, Any]) -> Assembled:

@@ -1,14 +1,30 @@
 """The commands, put together; importing this brings no torch, so that help answers at once."""
 
-from typing import Annotated
+import sys
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from graft import __version__
 from graft.cli import cache, demo, evaluate, fit, inspect, listing, predict, show
 
+
+class Verbs(TyperGroup):
+    """The commands; one that is stopped says that nothing is lost, and ends with 130."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            print("Stopped. What was computed is kept: run the same command again to go on.", file=sys.stderr)
+            raise
+
+
 app = typer.Typer(
     name="graft",
+    cls=Verbs,
     help="Transfer learning that people can trust: labelled data and a pretrained network in, a measured model out.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

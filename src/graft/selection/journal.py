@@ -1,21 +1,27 @@
 """A fit's own folder in the cache: checkpoints that a killed run continues from, and TensorBoard events."""
 
 import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from graft.features import lock
 from graft.types import Estimate, digest
 
 EVENTS = "events"
 
 
 class Journal:
-    """The folder of one fit; the same recipe and data find it again."""
+    """The folder of one fit; the same recipe and data find it again, unless another process is at work in it."""
 
     def __init__(self, root: Path, *identity: str) -> None:
         self.folder = root / "runs" / digest(*identity)[:32]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        held = lock.seize(self.folder)
+        if held is None:
+            self.folder = Path(tempfile.mkdtemp(prefix=f"{self.folder.name}-", dir=self.folder.parent))
+        self._held = lock.NONE if held is None else held
         self.events = self.folder / EVENTS
-        self.resumed = self.folder.is_dir()
         shutil.rmtree(self.events, ignore_errors=True)
         self.events.mkdir(parents=True, exist_ok=True)
         self._writers: dict[str, object] = {}
@@ -61,3 +67,5 @@ class Journal:
         """Remove the folder: the fit has ended and its model is written."""
         self.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+        lock.release(self._held)
+        self._held = lock.NONE
