@@ -7,7 +7,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 import graft
 
 
-def pictures(count: int = 150) -> tuple[np.ndarray, np.ndarray]:
+def pictures(count: int = 100) -> tuple[np.ndarray, np.ndarray]:
     """Return (count, 8, 8) uint8 pictures of the digits 0 to 4, and their labels."""
     digits = load_digits(n_class=5)
     return (digits.images[:count] * 255 / 16).round().astype("uint8"), digits.target[:count]
@@ -17,7 +17,7 @@ def main() -> None:
     """Score with cross-validation, then choose between two strategies."""
     X, y = pictures()
     classifier = graft.Classifier(augment="digits")
-    scores = cross_val_score(classifier, X, y, cv=3)
+    scores = cross_val_score(classifier, X, y, cv=2)
     print(f"linear probe: {scores.mean():.3f} mean accuracy of {len(scores)} folds, chance is {1 / 5:.3f}")
 
     # Every fold and every trial finds the features in the activation store.
