@@ -29,6 +29,8 @@ class Fit:
 
     seconds: float
     """From the call to the model folder, report included, imports apart."""
+    cpu: float
+    """Seconds of all cores in it: other people's load changes it little."""
     imports: float
     peak_bytes: int
     outcome: dict[str, Any]
@@ -71,11 +73,12 @@ def measured(source: str, out: str, settings: dict[str, Any]) -> dict[str, Any]:
     imports()
     from graft import api
 
-    ready = time.perf_counter()
+    ready, worked = time.perf_counter(), time.process_time()
     model = api.fit(source, out=out, **settings)
     done = time.perf_counter()
     return {
         "seconds": done - ready,
+        "cpu": time.process_time() - worked,
         "imports": ready - start,
         "peak_bytes": peak_bytes(),
         "outcome": api.outcome(model, Path(out)),
