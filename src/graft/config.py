@@ -38,7 +38,7 @@ class Recipe(BaseModel):
     input_column: str | None = Field(None, description="column of a table that holds the paths")
     label_column: str | None = Field(None, description="column of a table that holds the labels")
     group_column: str | None = Field(None, description="column whose equal values always share a part")
-    val_share: float = Field(0.15, ge=0, lt=1, description="share of the data to choose by, where none is given")
+    val_share: float = Field(0.15, gt=0, lt=1, description="share of the data to choose by, where none is given")
     test_share: float = Field(0.15, ge=0, lt=1, description="share of the data that is locked away for the end")
     augment: str = Field("photos", description="photos, digits, documents, none, or a list such as crop,flip,noise")
     views: int | None = Field(None, ge=1, le=64, description="stored views an input; none takes the strategy's own")
@@ -79,7 +79,7 @@ class Recipe(BaseModel):
     def _sentence(cls, fault: Plain) -> str:
         name = str(fault["loc"][0])
         if fault["type"] == "extra_forbidden":
-            return str(unknown_name("a setting", name, cls.model_fields, "graft fit --help"))
+            return str(unknown_name("a setting", name, cls.model_fields, "graft list settings"))
         wanted = re.sub(r"^(Input|Value error,?) (should be )?", "", fault["msg"])
         wanted = wanted[0].lower() + wanted[1:]
         return must(name, wanted, repr(fault["input"]), f"Its meaning: {cls.model_fields[name].description}")

@@ -68,7 +68,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self.head_ = None
             self.model_ = api.fit(
                 data.from_objects(X, [f"{number:06d}" for number in encoded]),
-                shares=(0.85, 0.15, 0.0),
+                test_share=0.0,
                 backbone=self.backbone,
                 strategy=self.strategy,
                 weights=self.weights,

@@ -103,7 +103,7 @@ def build(cls: type[C], settings: Mapping[str, Any], what: str, base: C | None =
                 plain[head] = coerce(value, hints[head])
             except (TypeError, ValueError):
                 wanted = type_name(hints[head])
-                faults.append(must(f"{what}: {head}", wanted, repr(value), f"Give a {wanted}"))
+                faults.append(must(f"{what}: {head}", wanted, repr(value), "Give such a value"))
     for head, inner in nested.items():
         try:
             plain[head] = build(hints[head], inner, f"{what}.{head}", getattr(base, head, _default(fields[head])))

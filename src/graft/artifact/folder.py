@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -56,8 +56,8 @@ def adapted(backbone: Backbone, cut: int, suffix: nn.Sequential) -> Backbone:
     return replace(backbone, stages=(*backbone.stages[:cut], *trained))
 
 
-def describe(backbone: Backbone, cut: int, head: Head, settings: Mapping[str, Any], task: Task) -> dict[str, Any]:
-    """Return the part of the manifest that loading needs; ``settings`` are the head's."""
+def describe(backbone: Backbone, cut: int, head: Head, task: Task) -> dict[str, Any]:
+    """Return the part of the manifest that loading needs."""
     return {
         "task": {"name": _file_name(task), "classes": list(task.classes)},
         "modality": backbone.preprocess.modality,
@@ -69,7 +69,7 @@ def describe(backbone: Backbone, cut: int, head: Head, settings: Mapping[str, An
             "stages": [stage.name for stage in backbone.stages],
         },
         "cut": cut,
-        "head": {"name": _file_name(head), "settings": dict(settings)},
+        "head": {"name": _file_name(head), "settings": asdict(head)},
     }
 
 

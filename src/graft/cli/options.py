@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else.")]
-Seed = Annotated[int | None, typer.Option("--seed", help="Decides all that is drawn at random.  [default: 0]")]
+Seed = Annotated[int | None, typer.Option("--seed", help="Decides all that is drawn at random.  Default: 0.")]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Any setting, such as optimisation.epochs=4. May be repeated."),

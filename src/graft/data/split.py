@@ -64,7 +64,7 @@ def split(
     _say_groups(examples, of, findings)
     _once(examples, hashes, of, findings)
     _without_strangers(examples, of, findings)
-    _say_missing(examples, of, findings)
+    _say_missing(examples, of, shares, findings)
     train = rows_of(of, "train")
     if not len(train):
         got = f"none after {', '.join(sorted({one.kind for one in findings}))}" if findings else "none"
@@ -261,10 +261,14 @@ def _say_groups(examples: Sequence[Example], of: Sequence[Part | None], findings
         findings.append(Finding("group_across_parts", files, message, "warning", {"groups": torn}))
 
 
-def _say_missing(examples: Sequence[Example], of: Sequence[Part | None], findings: list[Finding]) -> None:
+def _say_missing(
+    examples: Sequence[Example], of: Sequence[Part | None], shares: Sequence[float], findings: list[Finding]
+) -> None:
     every = {str(one.label) for one in examples if one.label is not None}
-    for part in PARTS:
+    for part, share in zip(PARTS, shares, strict=True):
         here = {str(examples[row].label) for row, one in enumerate(of) if one == part}
+        if not share and not here:
+            continue  # as was asked for
         missing = sorted(every - here)
         if missing and len(every) > 1:
             message = (

@@ -144,12 +144,12 @@ class Store:
         return []
 
     def _folders(self) -> list[Path]:
-        return [*self._children("shelves"), *self._children("compiled")]
+        return [*self._children("shelves"), *self._children("compiled"), *self._children("runs")]
 
     def _remove(self, folder: Path) -> int:
         if folder.name in self._open or folder.name in self._compiled:
             return 0
-        held = lock.seize(folder) if folder.parent.name == "shelves" else lock.NONE
+        held = lock.seize(folder) if folder.parent.name != "compiled" else lock.NONE
         if held is None:
             return 0
         size = _size(folder)

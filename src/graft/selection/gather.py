@@ -13,6 +13,7 @@ from graft.data import Dataset, Parts, Scanned, SetAside
 from graft.data.dataset import grouped, require_classes
 from graft.features import Extraction, Store
 from graft.heads import Head
+from graft.heads.linear import Linear
 from graft.strategies import Activations, Fitted, Material, Strategy
 from graft.tasks import Task
 from graft.types import Example, Finding, Listener, Part
@@ -156,7 +157,7 @@ class Gathered:
         targets, halves = self.targets(rows), self.halves
         return Material(
             backbone=self.backbone,
-            head=self.head,
+            head=Linear() if strategy.linear else self.head,
             task=self.task,
             activations=activations or self.at(cut, strategy.n_views, rows, f"{name}: {strategy.n_views} views"),
             targets=targets,

@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from graft import evaluation
+from graft.heads import Head
 from graft.strategies import Fitted, Material, Strategy
 from graft.types import Estimate
 
@@ -34,6 +35,8 @@ class Rung:
     difference: Estimate | None = None
     """Gain in the first metric over ``against`` on the same items."""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    """Every setting of the strategy, with what was chosen for it."""
+    head: Head | None = field(default=None, repr=False)
     fitted: Fitted | None = field(default=None, repr=False)
 
     @property
@@ -67,6 +70,8 @@ class Step:
     strategy: Strategy
     prepare: Callable[[Fitted | None], Material]
     """Given the fitted probe, brings the activations at this strategy's cut."""
+    starts: bool = False
+    """Whether fine-tuning starts from this rung's head."""
     network: bool = True
     """False for a rung on features without a network: it shows the floor and is never shipped."""
     reason_to_skip: Callable[[Sequence[Rung]], str | None] = lambda below: None
@@ -98,14 +103,18 @@ class Climb:
         if gain is None:
             return f"{best.strategy.capitalize()} fine-tuning had nothing to be compared with."
         points = f"{100 * gain.value:+.1f} points [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
-        if best.kept:
-            return f"Fine-tuning was worth it: {points} over {best.against} on {gain.n} validation items, {test}."
-        return f"Fine-tuning was not worth it: {points} over {best.against} on {gain.n} validation items, {test}."
+        against = f"over {spoken(str(best.against))} on {gain.n} validation items"
+        return f"Fine-tuning was {'' if best.kept else 'not '}worth it: {points} {against}, {test}."
 
 
 def first_value(rung: Rung) -> float:
     """Return the value of the metric that the ladder compares."""
     return next(iter(rung.validation.values())).value
+
+
+def spoken(name: str) -> str:
+    """Return a name as it is spoken in a sentence."""
+    return name.replace("_", " ")
 
 
 def _p(value: float | None) -> str:
@@ -129,7 +138,7 @@ def climb(
     for step in steps:
         reason = step.reason_to_skip(rungs)
         if reason and step.name != forced:
-            left_out.append(f"{step.name.replace('_', ' ').capitalize()} was left out: {reason}.")
+            left_out.append(f"{spoken(step.name).capitalize()} was left out: {reason}.")
             continue
         start = time.perf_counter()
         material = step.prepare(probe)
@@ -137,7 +146,7 @@ def climb(
         rung = judge(step, material, fitted, seed, time.perf_counter() - start)
         if best is not None:
             rung = compared(rung, material, *best, forced=forced, seed=seed)
-        if step.name == "linear_probe":
+        if step.starts:
             probe = fitted
         if rung.kept:
             best = (rung, material)
@@ -152,7 +161,10 @@ def judge(step: Step, material: Material, fitted: Fitted, seed: int, seconds: fl
     names = material.task.metrics
     measured = evaluation.evaluate(material.task, logits, material.targets[rows], names=names, seed=seed)
     cut = fitted.cut if step.network and step.strategy.learns else None
-    return Rung(step.name, measured.metrics, True, None, seconds, cut, settings=fitted.resolved, fitted=fitted)
+    settings = {**asdict(step.strategy), **fitted.resolved}
+    return Rung(
+        step.name, measured.metrics, True, None, seconds, cut, settings=settings, head=material.head, fitted=fitted
+    )
 
 
 def honest(fitted: Fitted, train: np.ndarray, validation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

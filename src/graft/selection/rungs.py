@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from graft.selection.gather import Gathered, Matrix
-from graft.selection.ladder import LEVEL, Rung, Step, first_value
+from graft.selection.ladder import LEVEL, Rung, Step, first_value, spoken
 from graft.selection.settings import Plan
 from graft.strategies import Fitted, Material, Strategy
 
@@ -41,15 +41,17 @@ def steps(gathered: Gathered, plan: Plan, budget: Budget, *, ladder: bool) -> li
                 strategy=strategy,
                 prepare=_preparer(gathered, name, strategy, budget),
                 network=strategy.learns,
+                starts=name == plan.start,
                 reason_to_skip=_why_not(gathered, name, strategy, budget) if ladder else lambda below: None,
             )
         )
-        if not ladder:
+        probe = dict(plan.strategies).get("linear_probe")
+        if not ladder or probe is None:
             continue
         if name == "majority":
-            found.append(_simple(gathered, dict(plan.strategies)["linear_probe"]))
+            found.append(_simple(gathered, probe))
         if name == "linear_probe":
-            found.append(_joined(gathered, strategy))
+            found.append(_joined(gathered, probe))
     return found
 
 
@@ -113,14 +115,14 @@ def _why_not(
     def reason(below: Sequence[Rung]) -> str | None:
         if name not in TUNING:
             return None
-        if name == "full" and not any(rung.strategy == "partial" and rung.kept for rung in below):
-            return "partial fine-tuning did not beat what is below it by more than chance"
-        kept = [rung for rung in below if rung.kept and rung.fitted is not None]
+        kept = [rung for rung in below if rung.kept and rung.ships]
         if kept and (wrong := _wrong(gathered, kept[-1])) < fewest():
             return (
-                f"{kept[-1].strategy} errs on {wrong} validation items, "
+                f"{spoken(kept[-1].strategy)} errs on {wrong} of {len(gathered.parts.val)} validation items, "
                 f"and a gain of fewer than {fewest()} could not be told from chance"
             )
+        if name == "full" and any(rung.strategy == "partial" and not rung.kept for rung in below):
+            return "partial fine-tuning did not beat what is below it by more than chance"
         need = _pass_seconds(gathered, strategy)
         if need > budget.left() / 2:
             return f"bringing its activations would take about {need:.0f} s of the {max(budget.left(), 0):.0f} s left"

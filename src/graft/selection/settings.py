@@ -12,10 +12,6 @@ from graft.errors import GraftError, SettingError, must, unknown_name
 from graft.heads import Head
 from graft.strategies import Strategy
 
-LADDER = ("majority", "nearest_mean", "linear_probe", "frozen_head", "partial", "full")
-"""The rungs of ``auto`` from cheap to dear; a rung is tried when those before it leave time."""
-
-
 FLAGS = {"from_stage": "cut"}
 """Settings of strategies that a recipe calls by another name."""
 
@@ -27,8 +23,8 @@ class Plan:
     strategies: tuple[tuple[str, Strategy], ...]
     """In the order in which they are tried."""
     head: Head
-    head_name: str
-    head_settings: Mapping[str, Any]
+    start: str
+    """The rung whose head fine-tuning starts from."""
 
 
 def plan(strategy: str, head: str, settings: Mapping[str, Any], **shared: object) -> Plan:
@@ -39,7 +35,7 @@ def plan(strategy: str, head: str, settings: Mapping[str, Any], **shared: object
     """
     if strategy != "auto":
         strategies.REGISTRY.get(strategy)
-    chosen = rungs(strategy, linear=heads.REGISTRY.get(head).convex)
+    chosen = rungs(strategy, heads.REGISTRY.get(head))
     known = {name: {one.name for one in strategies.REGISTRY.settings(name)} for name in chosen}
     own: dict[str, dict[str, Any]] = {name: {} for name in chosen}
     for_head: dict[str, Any] = {}
@@ -77,7 +73,7 @@ def plan(strategy: str, head: str, settings: Mapping[str, Any], **shared: object
             faults.append(str(error))
     if faults:
         raise SettingError("\n".join(dict.fromkeys(faults)))
-    return Plan(tuple(built), made, head, for_head)
+    return Plan(tuple(built), made, start(made))
 
 
 def check(chosen: Plan, backbone: Backbone, augmentation: str) -> None:
@@ -91,10 +87,19 @@ def _meant(key: str, setting: str) -> bool:
     return key == setting or setting.startswith(f"{key}.")
 
 
-def rungs(strategy: str, *, linear: bool) -> Sequence[str]:
-    """Return the names of the rungs for a strategy: the ladder, or the strategy after the probe it starts from."""
-    if strategy == "auto":
-        ladder = [name for name in LADDER if name != "frozen_head" or not linear]
-        return [name for name in ladder if name in strategies.REGISTRY.names()]
-    starts_from_probe = strategy not in LADDER[: LADDER.index("linear_probe") + 1]
-    return ["linear_probe", strategy] if starts_from_probe else [strategy]
+def rungs(strategy: str, head: type[Head]) -> Sequence[str]:
+    """Return the names of the rungs for a strategy: the ladder, or the strategy after the rung that it starts from."""
+    known = {name: strategies.REGISTRY.get(name) for name in strategies.REGISTRY.names()}
+    if strategy != "auto":
+        return [start(head), strategy] if known[strategy].continues else [strategy]
+    # A convex head needs no training by steps; a head that takes a map leaves linear rungs without their vectors.
+    passed_over = {"frozen_head"} if head.convex else set()
+    if head.takes != "vector":
+        passed_over = {name for name, one in known.items() if one.linear and one.learns}
+    places = {name: one.rung for name, one in known.items() if one.rung is not None and name not in passed_over}
+    return sorted(places, key=lambda name: places[name])
+
+
+def start(head: Head | type[Head]) -> str:
+    """Return the rung whose head fine-tuning starts from."""
+    return "linear_probe" if head.convex else "frozen_head"

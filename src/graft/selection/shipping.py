@@ -44,7 +44,7 @@ def ship(gathered: Gathered, climbed: Climb, plan: Plan, seed: int) -> Shipped:
         artifact.adapted(gathered.backbone, fitted.cut, fitted.suffix) if len(fitted.suffix) else gathered.backbone
     )
     joined = rung.strategy == JOINED
-    manifest: dict[str, Any] = artifact.describe(network, fitted.cut, plan.head, plan.head_settings, gathered.task)
+    manifest: dict[str, Any] = artifact.describe(network, fitted.cut, rung.head or plan.head, gathered.task)
     manifest |= {"temperature": temperature, "joined": joined, "head_shape": head_shape(gathered, joined)}
     test_rows = gathered.parts.test.open()
     test_logits = answers(gathered, fitted.cut, fitted.suffix, fitted.head, test_rows, joined=joined)

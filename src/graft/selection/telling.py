@@ -12,7 +12,7 @@ from graft.config import Recipe
 from graft.evaluation import LearningCurve, evaluate
 from graft.evaluation import report as reports
 from graft.selection.gather import Gathered
-from graft.selection.ladder import Climb, Rung, honest
+from graft.selection.ladder import Climb, Rung, honest, spoken
 from graft.selection.pictures import album
 from graft.selection.rungs import JOINED
 from graft.selection.shipping import Shipped
@@ -63,13 +63,16 @@ class Told:
     def sentences(self) -> list[str]:
         """Return what a person should read at the end, most important first."""
         found = self.verdict()
-        found += [f"{rung.strategy}: {note}" for rung in self.climbed.rungs for note in _notes(rung)]
+        found += [
+            f"{spoken(rung.strategy).capitalize()}: {note}" for rung in self.climbed.rungs for note in _notes(rung)
+        ]
         if self.curve is not None:
             found.append(self.curve.sentence)
         warned = [one for one in self.findings if one.severity != "note"]
         if warned:
             kinds = ", ".join(sorted({one.kind.replace("_", " ") for one in warned}))
-            found.append(f"The audit has {len(warned)} findings to look at ({kinds}); they are in the report.")
+            many = f"{len(warned)} findings" if len(warned) > 1 else "one finding"
+            found.append(f"The audit has {many} to look at ({kinds}), in the report.")
         return found
 
     def manifest(self) -> dict[str, Any]:

@@ -17,13 +17,13 @@ from graft.features import Store
 from graft.heads import Head
 from graft.selection.gather import Gathered, Means, gather
 from graft.selection.journal import Journal
-from graft.selection.ladder import Climb, Rung, climb
+from graft.selection.ladder import Climb, Rung, climb, spoken
 from graft.selection.lessons import more_labels, suspects
 from graft.selection.rungs import Budget, steps
 from graft.selection.settings import Plan
 from graft.selection.shipping import ship
 from graft.selection.telling import Told
-from graft.types import Listener, digest
+from graft.types import Finding, Listener, digest
 
 
 def network(recipe: Recipe, modality: str, head: Head) -> Backbone:
@@ -55,15 +55,16 @@ def look(recipe: Recipe, plan: Plan, dataset: Dataset, backbone: Backbone, liste
 
 
 def work(
-    recipe: Recipe, plan: Plan, dataset: Dataset, backbone: Backbone, listener: Listener, start: float
+    recipe: Recipe, plan: Plan, dataset: Dataset, backbone: Backbone, listener: Listener, start: float, *, lessons: bool
 ) -> tuple[Told, Journal]:
-    """Do the whole of a fit and return what is known at its end; ``start`` is on the clock of ``perf_counter``."""
+    """Do the whole of a fit and return what is known at its end; ``start`` is on the clock of ``perf_counter``.
+
+    ``lessons`` asks for what the features say of the data: suspect labels, and whether more labels would help.
+    """
     deadline = time.monotonic() + recipe.budget - (time.perf_counter() - start)
     loaded = time.perf_counter()
     gathered = look(recipe, plan, dataset, backbone, listener)
-    for finding in gathered.findings:
-        if finding.severity != "note":
-            listener.say(f"{finding.kind.replace('_', ' ')}: {finding.message}")
+    tell(gathered, listener)
     journal = Journal(gathered.means.store.root, *identity(recipe, gathered))
     begun = time.perf_counter()
     budget = Budget(deadline=deadline, folder=journal.folder, on_epoch=journal.epoch)
@@ -83,8 +84,8 @@ def work(
         gathered=gathered,
         climbed=climbed,
         shipped=shipped,
-        suspects=suspects(gathered, climbed),
-        curve=more_labels(gathered, climbed, recipe.seed),
+        suspects=suspects(gathered, climbed) if lessons else (),
+        curve=more_labels(gathered, climbed, recipe.seed) if lessons else None,
         seconds={},
     )
     seconds = {
@@ -96,6 +97,17 @@ def work(
         "total": time.perf_counter() - start,
     }
     return replace(told, seconds=seconds), journal
+
+
+def tell(gathered: Gathered, listener: Listener) -> None:
+    """Say what the audit found, one sentence a kind."""
+    kinds: dict[str, list[Finding]] = {}
+    for finding in gathered.findings:
+        if finding.severity != "note":
+            kinds.setdefault(finding.kind, []).append(finding)
+    for kind, found in kinds.items():
+        more = f" And {len(found) - 1} more of the kind, in the report." if len(found) > 1 else ""
+        listener.say(f"{spoken(kind).capitalize()}: {found[0].message}{more}")
 
 
 def identity(recipe: Recipe, gathered: Gathered) -> tuple[str, ...]:

@@ -91,6 +91,12 @@ class Strategy(ABC):
 
     learns: ClassVar[bool] = True
     """False for rungs that only show the floor (majority class)."""
+    linear: ClassVar[bool] = False
+    """True where its head is linear, whatever head was asked for."""
+    continues: ClassVar[bool] = False
+    """True where it starts from a head that was fitted on frozen features."""
+    rung: ClassVar[int | None] = None
+    """Its place on the ladder, lowest first; None: only tried when it is asked for."""
 
     @abstractmethod
     def cut(self, backbone: Backbone) -> int:

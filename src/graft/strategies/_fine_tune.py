@@ -75,7 +75,7 @@ def _scale(material: Material, honest: torch.Tensor, smoothing: float) -> float:
     took the first epoch from 0.90 to 0.63, and none of it with the probe toned down by 4.
     """
     judge, goal = _material.loss(material), torch.from_numpy(material.targets[material.train])
-    tried = [2.0 ** (-step / 4) for step in range(-4, 17)]
+    tried: list[float] = [2.0 ** (-step / 4) for step in range(-4, 17)]
     losses = [judge(honest * scale, goal, smoothing).item() for scale in tried]
     return tried[int(np.argmin(losses))]
 

@@ -1,6 +1,7 @@
 """Any head on frozen features, trained by gradient descent: for heads that are more than one linear layer."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from graft.backbones import Backbone
 from graft.strategies import _loop
@@ -16,6 +17,8 @@ NUMERICS = Numerics(precision="float32")
 @dataclass(frozen=True, kw_only=True)
 class FrozenHead(Strategy):
     """Trains the head alone."""
+
+    rung: ClassVar[int | None] = 40
 
     views: int = 4
     """Views of every training input that are stored; each epoch draws one."""

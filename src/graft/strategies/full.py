@@ -1,6 +1,7 @@
 """Fine-tuning of the whole network on stored, preprocessed inputs."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from graft.backbones import Backbone
 from graft.strategies import _loop
@@ -16,6 +17,9 @@ NUMERICS = Numerics()
 @dataclass(frozen=True, kw_only=True)
 class Full(Strategy):
     """Trains every stage and the head, starting from the linear probe's head."""
+
+    continues: ClassVar[bool] = True
+    rung: ClassVar[int | None] = 60
 
     views: int = 4
     """Views of every training input that are stored; each epoch draws one."""

@@ -1,6 +1,7 @@
 """A linear classifier on frozen features, its strength chosen by cross-validation: fast, and hard to beat."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from torch import nn
@@ -15,6 +16,9 @@ from graft.strategies._probe import Table, fit_probe
 @dataclass(frozen=True, kw_only=True)
 class LinearProbe(Strategy):
     """Multinomial logistic regression with an L2 penalty."""
+
+    linear: ClassVar[bool] = True
+    rung: ClassVar[int | None] = 30
 
     strength: float | None = None
     """Penalty on features of mean squared length 1; none: chosen by cross-validation."""

@@ -17,6 +17,8 @@ class Majority(Strategy):
     """The classes' shares among the training rows, whatever the input."""
 
     learns: ClassVar[bool] = False
+    linear: ClassVar[bool] = True
+    rung: ClassVar[int | None] = 10
 
     def cut(self, backbone: Backbone) -> int:
         """Return the cut after the last stage."""

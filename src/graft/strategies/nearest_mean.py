@@ -1,6 +1,7 @@
 """The class whose mean features are nearest: needs only a few examples a class and no training."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -14,6 +15,9 @@ from graft.strategies._base import Fitted, Material, Strategy
 @dataclass(frozen=True, kw_only=True)
 class NearestMean(Strategy):
     """Nearest class mean, as a linear head."""
+
+    linear: ClassVar[bool] = True
+    rung: ClassVar[int | None] = 20
 
     whitening: float = 0.5
     """How far features are levelled: 0 leaves their scale, 1 divides them by their spread within classes."""

@@ -1,6 +1,7 @@
 """Fine-tuning of the last stages on stored activations; the stages before the cut run once."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from graft.backbones import Backbone
 from graft.errors import SettingError, must
@@ -17,6 +18,9 @@ NUMERICS = Numerics()
 @dataclass(frozen=True, kw_only=True)
 class Partial(Strategy):
     """Trains the last stages and the head, starting from the linear probe's head."""
+
+    continues: ClassVar[bool] = True
+    rung: ClassVar[int | None] = 50
 
     stages: int | None = None
     """Number of last stages that are trained; none: the fewest that hold half of the weights."""
