@@ -133,6 +133,8 @@ def evaluate(
     dataset = data.read(source, input_column=input_column, label_column=label_column, min_classes=1)
     task = judged.assembled.task
     task.targets([one.label for one in dataset.examples])
+    if judged is not model:
+        judged.expected = len(dataset.examples)
     logits, failed = judged.logits(dataset.examples, progress=listener.progress)
     kept = [one for number, one in enumerate(dataset.examples) if number not in failed]
     if not kept:
@@ -175,6 +177,8 @@ def predict(
     """Answer for files and for all inputs in folders. Raises DataError for a path that does not exist."""
     asked = model if isinstance(model, Model) else load(model, runtime=runtime, device=device)
     examples = data.find_inputs(inputs, asked.manifest["modality"])
+    if asked is not model:
+        asked.expected = len(examples)
     answers = list(asked.answers(examples, progress=listener.progress))
     return Predicted(
         tuple(one for one in answers if isinstance(one, Prediction)),

@@ -33,6 +33,9 @@ def listing(
         emit({what.value: rows})
     elif what is What.backbones:
         table("", *_backbones(rows))
+        print("Weights come from:")
+        for row in rows:
+            print(f"  {row['name']}: {row['source']}" + (f"  ({row['note']})" if row.get("note") else ""))
         print("Any other torchvision classifier or timm model works too: give its name. * is the default.")
     else:
         for row in rows:
@@ -42,17 +45,16 @@ def listing(
 
 
 def _backbones(rows: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
-    columns = ["name", "from", "parameters", "input", "features", "licence", "weights here", "source"]
+    columns = ["name", "from", "parameters", "input", "features", "licence", "here"]
     cells = [
         [
             row["name"] + ("*" if row["default"] else ""),
             row["family"],
             f"{row['parameters'] / 1e6:.1f} M",
-            "x".join(map(str, row["input_size"])),
+            "x".join(map(str, row["input_size"][-2:])),
             str(row["features"]),
             row["licence"],
             "yes" if row["here"] else "no",
-            row["source"],
         ]
         for row in rows
     ]

@@ -132,8 +132,8 @@ def _why_not(
 
 
 def fewest() -> int:
-    """Return how many wins without a loss the exact sign test needs to be below its level."""
-    return int(np.ceil(-np.log2(LEVEL)))
+    """Return how many wins without a loss the mid-p test needs to be below its level: 0.5^(wins + 1) < level."""
+    return int(np.floor(-np.log2(LEVEL)))
 
 
 def _wrong(gathered: Gathered, rung: Rung) -> int:

@@ -14,14 +14,14 @@ from torch import nn
 from graft import artifact, data, runtimes
 from graft.artifact import Assembled
 from graft.errors import UnreadableInputError
-from graft.runtimes import Compiled
+from graft.runtimes import Choice, Compiled
 from graft.serving.scores import Scores
 from graft.types import Example, Progress, silent
 
 CHUNK = 64
 """Inputs that are decoded ahead; bounds the memory of a prediction over any number of files."""
-WORTH_COMPILING = 10_000
-"""The number of inputs to expect of a loaded model that has been asked often already."""
+MANY = 10_000
+"""The number of inputs that a model is made ready for when nothing is said."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,17 @@ class Features:
 class Model:
     """An adapted network with its preprocessing, classes and calibration."""
 
-    def __init__(self, assembled: Assembled, *, runtime: str = "auto", device: str = "auto") -> None:
+    def __init__(
+        self, assembled: Assembled, *, runtime: str = "auto", device: str = "auto", expected: int = MANY
+    ) -> None:
+        self.expected = expected
+        """How many inputs will be asked: for few of them, compiling would cost more than it saves."""
         self.assembled = assembled
         self.runtime = runtime
         self.device = device
+        self.choice: Choice | None = None
+        """How the network is run, once it was asked."""
         self._compiled: Compiled | None = None
-        self._answered = 0
 
     @property
     def manifest(self) -> Mapping[str, Any]:
@@ -156,7 +161,7 @@ class Model:
             while chunk := list(islice(source, CHUNK)):
                 decoded = list(pool.map(self._decode, chunk))
                 good = [one.network for one in decoded if isinstance(one, Features)]
-                features = iter(self._run(np.stack(good), len(examples)) if good else ())
+                features = iter(self._run(np.stack(good)) if good else ())
                 for example, one in zip(chunk, decoded, strict=True):
                     yield example, Features(next(features), one.simple) if isinstance(one, Features) else one
                 done += len(chunk)
@@ -173,19 +178,19 @@ class Model:
         except OSError as error:
             return UnreadableInputError(f"{example.source} cannot be read: {error.strerror}.")
 
-    def _run(self, inputs: np.ndarray, expected: int) -> np.ndarray:
-        often = self._answered >= CHUNK > self._answered - len(inputs)
-        if self._compiled is None or often:
-            self._compiled, _ = runtimes.choose(
+    def _run(self, inputs: np.ndarray) -> np.ndarray:
+        if self._compiled is None:
+            self._compiled, self.choice = runtimes.choose(
                 self._network(),
                 inputs,
-                expected=WORTH_COMPILING if often else expected,
+                expected=self.expected,
                 device=self.device,
                 runtime=self.runtime,
-                cache=None,
+                # One form for one input and for many: an answer does not depend on what else was asked.
+                batch=1 if runtimes.resolve_device(self.device) == "cpu" else None,
             )
-        self._answered += len(inputs)
-        return self._compiled(inputs)
+        size = self._compiled.batch
+        return np.concatenate(list(self._compiled.stream(inputs[i : i + size] for i in range(0, len(inputs), size))))
 
     def _network(self) -> nn.Module:
         backbone = self.assembled.backbone
