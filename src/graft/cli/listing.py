@@ -45,13 +45,13 @@ def listing(
 
 
 def _backbones(rows: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
-    columns = ["name", "from", "parameters", "input", "features", "licence", "here"]
+    columns = ["name", "from", "size", "input", "out", "licence", "here"]
     cells = [
         [
             row["name"] + ("*" if row["default"] else ""),
             row["family"],
             f"{row['parameters'] / 1e6:.1f} M",
-            "x".join(map(str, row["input_size"][-2:])),
+            f"{row['input_size'][-1]} px",
             str(row["features"]),
             row["licence"],
             "yes" if row["here"] else "no",
