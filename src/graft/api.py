@@ -107,11 +107,14 @@ class Evaluated:
     model: str
     evaluation: Evaluation
     set_aside: tuple[SetAside, ...]
+    seen: int
+    """How many of the inputs the model was fitted on: with any, the figures are no test."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return ``{"model", "test", "set_aside"}``."""
+        """Return ``{"model", "test", "set_aside", "seen_in_training"}``."""
         aside = [one.to_json() for one in self.set_aside]
-        return {"model": self.model, "test": self.evaluation.to_json(), "set_aside": aside}
+        test = self.evaluation.to_json()
+        return {"model": self.model, "test": test, "set_aside": aside, "seen_in_training": self.seen}
 
 
 def evaluate(
@@ -148,7 +151,10 @@ def evaluate(
         temperature=float(judged.manifest["temperature"]),
         seed=seed,
     )
-    return Evaluated(str(model) if not isinstance(model, Model) else "", found, tuple(aside))
+    seen = judged.seen(kept)
+    if seen:
+        listener.say(f"{seen} of {len(kept)} inputs are of the data that the model was fitted on: this is no test.")
+    return Evaluated(str(model) if not isinstance(model, Model) else "", found, tuple(aside), seen)
 
 
 @dataclass(frozen=True)

@@ -62,14 +62,14 @@ class Recipe(BaseModel):
         plain: Plain = dict(_yaml(file)) if file else {}
         for written in ("graft", "resolved"):
             plain.pop(written, None)
-        settings = dict(plain.pop("settings", None) or {})
+        settings = _mapping(plain.pop("settings", None))
         for key, value in (sets or {}).items():
             if key in cls.model_fields and key != "settings":
                 plain[key] = value
             else:
                 settings[key] = value
         plain.update({key: value for key, value in flags.items() if value is not None})
-        plain["settings"] = {**settings, **dict(plain.get("settings") or {})}
+        plain["settings"] = {**settings, **_mapping(plain.get("settings"))}
         try:
             return cls(**plain)
         except ValidationError as error:
@@ -104,6 +104,15 @@ def _yaml(file: Path) -> Plain:
     if not isinstance(plain, dict) or not all(isinstance(key, str) for key in plain):
         raise SettingError(must("--recipe", "a mapping of settings", f"a {type(plain).__name__}", do))
     return plain
+
+
+def _mapping(settings: object) -> Plain:
+    if settings is None:
+        return {}
+    if not isinstance(settings, Mapping) or not all(isinstance(key, str) for key in settings):
+        do = "Write them such as {folds: 3, optimisation.epochs: 4}"
+        raise SettingError(must("settings", "a mapping of names to values", repr(settings), do))
+    return dict(settings)
 
 
 def assignments(pairs: list[str]) -> Plain:

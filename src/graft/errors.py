@@ -69,13 +69,10 @@ def must(what: str, wanted: str, got: object, do: str) -> str:
 def unknown_name(kind: str, name: str, known: Iterable[str], list_command: str) -> UnknownNameError:
     """Return the error for an unknown name, with the nearest known names suggested."""
     known = sorted(known)
-    near = get_close_matches(name, known, n=3, cutoff=0.5) or [
-        # ``epocs`` is near ``optimisation.epochs`` by its last part alone.
-        one
-        for last in get_close_matches(name, {one.rpartition(".")[2] for one in known}, n=1, cutoff=0.6)
-        for one in known
-        if one.endswith(f".{last}")
-    ]
+    # ``epocs`` is near ``optimisation.epochs`` by its last part alone.
+    last = {one.rpartition(".")[2]: one for one in known}
+    close = get_close_matches(name, {*known, *last}, n=3, cutoff=0.5)
+    near = list(dict.fromkeys(one if one in known else last[one] for one in close))
     if near:
         do = f"Did you mean {' or '.join(repr(one) for one in near)}? `{list_command}` lists all"
     elif len(known) <= 12:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from graft import __version__, data
+from graft.artifact import seen
 from graft.artifact.origin import hardware, peak_rss_bytes, versions
 from graft.config import Recipe
 from graft.evaluation import LearningCurve, evaluate
@@ -92,6 +93,7 @@ class Told:
                 "test_fingerprint": gathered.parts.test.fingerprint,
                 "parts": self.parts(),
                 "set_aside": len(gathered.set_aside),
+                "seen": seen.pack(scanned.hashes[row] for row in gathered.development),
             },
             "test": shipped.test.to_json() if shipped.test else {},
             "per_class": _per_class(shipped),

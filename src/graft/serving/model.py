@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import torch
 from torch import nn
 
 from graft import artifact, data, runtimes
-from graft.artifact import Assembled
+from graft.artifact import Assembled, seen
 from graft.errors import UnreadableInputError
 from graft.runtimes import Choice, Compiled
 from graft.serving.scores import Scores
@@ -139,6 +140,11 @@ class Model:
             else:
                 rows.append(self._head([outcome]))
         return np.concatenate([np.zeros((0, self.assembled.task.outputs), np.float32), *rows]), failed
+
+    def seen(self, examples: Sequence[Example]) -> int:
+        """Return how many of the examples the model was fitted on. Raises OSError for one that cannot be read."""
+        packed = self.manifest.get("data", {}).get("seen", "")
+        return seen.count(packed, (sha256(one.read()).hexdigest() for one in examples)) if packed else 0
 
     def save(self, folder: str | Path) -> "Model":
         """Write the model as a folder of data and return the model as it was written. Raises ArtifactError."""

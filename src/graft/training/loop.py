@@ -247,14 +247,15 @@ class _Run:
         inputs, targets = next(
             batches.epoch(self.problem, self.conditions.seed, 0, self.optimisation.batch_size, self.conditions.device)
         )
-        self.choice = precision.choose(
-            self.model,
-            inputs,
-            targets,
-            lambda logits, right: self.problem.loss(logits, right, 0.0),
-            self.numerics,
-            self._prepare,
+        sample = precision.Sample(
+            model=self.model,
+            inputs=inputs,
+            targets=targets,
+            loss=lambda logits, right: self.problem.loss(logits, right, 0.0),
+            prepare=self._prepare,
+            steps=self.steps * self.optimisation.epochs,
         )
+        self.choice = precision.choose(sample, self.numerics)
         self._ready()
 
     def _ready(self) -> None:

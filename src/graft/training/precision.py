@@ -16,8 +16,11 @@ Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 WORTH = 1.1
 """How much faster another way must be to be taken instead of float32 in the usual layout."""
-PATIENCE_SECONDS = 4.0
-"""No further way is tried once the measurement has taken this long."""
+FREE_SECONDS = 2.0
+SHARE = 0.05
+"""No further way is tried once the measurement has taken this many seconds and this share of the whole run."""
+ENOUGH = 16
+"""Inputs that are measured; a larger batch takes as long per input."""
 
 
 @dataclass(frozen=True)
@@ -45,85 +48,78 @@ class Choice:
         return inputs.contiguous(memory_format=self.memory_format) if inputs.ndim == 4 else inputs
 
 
+@dataclass(frozen=True)
+class Sample:
+    """What is measured: a step of a run, on a copy of its model."""
+
+    model: nn.Module
+    inputs: torch.Tensor
+    targets: torch.Tensor
+    loss: Loss
+    prepare: Callable[[nn.Module], None]
+    """Puts a copy into training mode."""
+    steps: int
+    """Of the whole run; the measurement takes about a twentieth of their time at most."""
+
+
 # Two ways can be equally fast, and then noise decides; remembering keeps equal fits of one process equal to the bit.
 _MEASURED: dict[str, Choice] = {}
 
 
-def choose(
-    model: nn.Module,
-    inputs: torch.Tensor,
-    targets: torch.Tensor,
-    loss: Loss,
-    wanted: Numerics,
-    prepare: Callable[[nn.Module], None],
-) -> Choice:
-    """Return the fastest way to train ``model`` on batches like ``inputs``; the model is left as it is.
+def choose(sample: Sample, wanted: Numerics) -> Choice:
+    """Return the fastest way to run steps like the sample's; its model is left as it is.
 
-    ``prepare`` puts a copy into training mode. A way whose loss differs from float32's by more than 5 % is not taken.
+    A way whose loss differs from float32's by more than 5 % is not taken.
     """
-    ways = _ways(inputs, wanted)
+    ways = _ways(sample.inputs, wanted)
     if len(ways) == 1:
         return ways[0]
-    key = _key(model, inputs, wanted)
+    key = _key(sample, wanted)
     if key not in _MEASURED:
-        _MEASURED[key] = _fastest(model, inputs, targets, loss, ways, prepare)
+        _MEASURED[key] = _fastest(sample, ways)
     return _MEASURED[key]
 
 
-def _fastest(
-    model: nn.Module,
-    inputs: torch.Tensor,
-    targets: torch.Tensor,
-    loss: Loss,
-    ways: list[Choice],
-    prepare: Callable[[nn.Module], None],
-) -> Choice:
+def _fastest(sample: Sample, ways: list[Choice]) -> Choice:
     begun = time.perf_counter()
-    reference, best = 0.0, ways[0]
-    for way in ways:
-        if way is not ways[0] and time.perf_counter() - begun > PATIENCE_SECONDS:
+    first, reference = _measure(sample, ways[0])
+    best, least = ways[0], first
+    for way in ways[1:]:
+        if time.perf_counter() - begun > max(FREE_SECONDS, SHARE * first * sample.steps):
             break
-        trial = copy.deepcopy(model)
-        prepare(trial)
         try:
-            seconds, value = _measure(trial, inputs, targets, loss, way)
+            seconds, value = _measure(sample, way)
         except RuntimeError:
-            if way is ways[0]:
-                raise
             continue
-        measured = Choice(way.precision, way.layout, seconds)
-        if way is ways[0]:
-            reference, best = value, measured
-        # abs(nan) compares False, so a way that gives no number is not taken either.
-        elif abs(value - reference) <= 0.05 * abs(reference) + 1e-3 and seconds * WORTH < (best.step_seconds or 0.0):
-            best = measured
-    return best
+        # Comparisons with NaN are false, so a way that gives no number is not taken either.
+        if abs(value - reference) <= 0.05 * abs(reference) + 1e-3 and seconds * WORTH < least:
+            best, least = way, seconds
+    return Choice(best.precision, best.layout, least)
 
 
-def _measure(
-    model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor, loss: Loss, way: Choice
-) -> tuple[float, float]:
-    """Return the seconds of the faster of two steps after a first one, and the loss of the first."""
-    device = inputs.device
+def _measure(sample: Sample, way: Choice) -> tuple[float, float]:
+    """Return the seconds of a step, from the faster of two after a first one, and the loss."""
+    some = max(1, min(len(sample.inputs), ENOUGH))
+    inputs, targets, device = sample.inputs[:some], sample.targets[:some], sample.inputs.device
+    model = copy.deepcopy(sample.model)
+    sample.prepare(model)
     model.to(memory_format=way.memory_format)
     weights = [p for p in model.parameters() if p.requires_grad]
-    first, taken = 0.0, float("inf")
+    value, taken = 0.0, float("inf")
     for turn in range(3):
         begun = time.perf_counter()
         with way.autocast(device.type):
             logits = model(way.place(inputs))
-        value = loss(logits.float(), targets)
-        torch.autograd.grad(value, weights, allow_unused=True)
-        result = value.item()
+        loss = sample.loss(logits.float(), targets)
+        torch.autograd.grad(loss, weights, allow_unused=True)
+        found = loss.item()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         if turn == 0:
-            first = result
+            value = found
         else:
             taken = min(taken, time.perf_counter() - begun)
-        if turn == 1 and taken > 1.0:
-            break
-    return taken, first
+    return taken * len(sample.inputs) / some, value
 
 
 def _ways(inputs: torch.Tensor, wanted: Numerics) -> list[Choice]:
@@ -147,6 +143,6 @@ def _has_bfloat16(device: str) -> bool:
     return device == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
 
 
-def _key(model: nn.Module, inputs: torch.Tensor, wanted: Numerics) -> str:
-    shapes = [(name, tuple(p.shape), p.requires_grad) for name, p in model.named_parameters()]
-    return repr((shapes, tuple(inputs.shape), str(inputs.device), torch.get_num_threads(), wanted))
+def _key(sample: Sample, wanted: Numerics) -> str:
+    shapes = [(name, tuple(p.shape), p.requires_grad) for name, p in sample.model.named_parameters()]
+    return repr((shapes, tuple(sample.inputs.shape), str(sample.inputs.device), torch.get_num_threads(), wanted))

@@ -89,7 +89,11 @@ class Regularisation:
 
 @dataclass(frozen=True, kw_only=True)
 class Numerics:
-    """How numbers are held while training; ``auto`` is measured on the first batch."""
+    """How numbers are held while training; ``auto`` is measured on the first batch.
+
+    Where two ways are about as fast, another process may measure another one; the one taken is in the result, and
+    naming it repeats a fit to the bit.
+    """
 
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """float32, or bfloat16 autocast with float32 weights."""
