@@ -1,11 +1,13 @@
 """The choice of precision and layout by measurement."""
 
+import dataclasses
+
 import pytest
 import torch
 from torch.nn import functional
 
 from graft.training import Numerics, precision
-from graft.training.precision import Choice
+from graft.training.precision import Choice, Sample
 from graft.training.problem import Model
 
 
@@ -15,14 +17,14 @@ def given(modules, monkeypatch):
     monkeypatch.setattr(precision, "_has_bfloat16", lambda device: True)
     inputs = torch.randn(4, 4, 6, 6, generator=torch.Generator().manual_seed(0))
     model = Model(*modules()).eval()
-    return model, inputs, torch.tensor([0, 1, 2, 0]), functional.cross_entropy
+    return Sample(model, inputs, torch.tensor([0, 1, 2, 0]), functional.cross_entropy, lambda copied: copied.train(), 9)
 
 
 def measured(monkeypatch, table):
     """Let every way take the time and give the loss of the table; return the ways that were measured."""
     seen = []
 
-    def measure(model, inputs, targets, loss, way):
+    def measure(sample, way):
         seen.append((way.precision, way.layout))
         found = table[way.precision, way.layout]
         if isinstance(found, Exception):
@@ -49,7 +51,7 @@ B16, B16_LAST = ("bfloat16", "contiguous"), ("bfloat16", "channels_last")
 )
 def test_takes_the_fastest_that_agrees(given, monkeypatch, table, expected):
     measured(monkeypatch, table)
-    found = precision.choose(*given, Numerics(), lambda model: None)
+    found = precision.choose(given, Numerics())
     assert (found.precision, found.layout) == expected
     assert found.step_seconds == table[expected][0]
 
@@ -57,28 +59,39 @@ def test_takes_the_fastest_that_agrees(given, monkeypatch, table, expected):
 def test_is_measured_once_a_process(given, monkeypatch):
     seen = measured(monkeypatch, dict.fromkeys((F32, F32_LAST, B16, B16_LAST), (1.0, 2.0)))
     for _ in range(2):
-        precision.choose(*given, Numerics(), lambda model: None)
+        precision.choose(given, Numerics())
     assert seen == [F32, F32_LAST, B16, B16_LAST]
 
 
 def test_nothing_is_measured_where_all_is_said(given, monkeypatch):
     seen = measured(monkeypatch, {})
-    found = precision.choose(*given, Numerics(precision="float32", layout="channels_last"), lambda model: None)
+    found = precision.choose(given, Numerics(precision="float32", layout="channels_last"))
     assert found == Choice("float32", "channels_last")
     assert seen == []
 
 
 def test_vectors_have_one_layout(given, monkeypatch):
-    model, inputs, targets, loss = given
     seen = measured(monkeypatch, {F32: (1.0, 2.0), B16: (1.0, 2.0)})
-    precision.choose(model, inputs.flatten(1), targets, loss, Numerics(), lambda model: None)
+    precision.choose(dataclasses.replace(given, inputs=given.inputs.flatten(1)), Numerics())
     assert seen == [F32, B16]
 
 
+def test_measuring_ends_where_it_would_cost_more_than_it_brings(given, monkeypatch):
+    now = iter(range(0, 1000, 10))
+    monkeypatch.setattr(precision.time, "perf_counter", lambda: next(now))
+    table = dict.fromkeys((F32, F32_LAST, B16, B16_LAST), (1.0, 2.0))
+    seen = measured(monkeypatch, table)
+    precision.choose(given, Numerics())
+    assert seen == [F32]
+    monkeypatch.setattr(precision, "_MEASURED", {})
+    precision.choose(dataclasses.replace(given, steps=10_000), Numerics())
+    assert seen == [F32, F32, F32_LAST, B16, B16_LAST]
+
+
 def test_real_measurement_leaves_the_model_as_it_is(given):
-    model = given[0]
+    model = given.model
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    found = precision.choose(*given, Numerics(), lambda copied: copied.train())
+    found = precision.choose(given, Numerics())
     assert found.step_seconds > 0
     assert not model.training
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
