@@ -8,7 +8,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from graft.errors import SettingError
+from graft.errors import DataError, SettingError
 from graft.strategies import _probe
 from graft.strategies._folds import stratified
 from graft.strategies.linear_probe import LinearProbe
@@ -133,6 +133,13 @@ def test_resolved_is_plain_data(material):
 def test_settings_are_checked(settings):
     with pytest.raises(SettingError, match="must be"):
         LinearProbe(**settings)
+
+
+def test_features_that_are_not_finite_are_refused(material):
+    given = material(LinearProbe())
+    given.activations.values[given.train[3], 0, 2] = np.nan
+    with pytest.raises(DataError, match="finite"):
+        LinearProbe().fit(given)
 
 
 def test_heads_and_features_that_are_not_linear_are_refused(material):

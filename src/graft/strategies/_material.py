@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from graft.errors import SettingError, must
+from graft.errors import DataError, SettingError, must
 from graft.heads import Head
 from graft.strategies._base import Material
 
@@ -14,7 +14,10 @@ CHUNK = 256
 
 
 def features(material: Material, rows: np.ndarray, views: int = 1) -> np.ndarray:
-    """Return the stored feature vectors of rows in their first views, (views, len(rows), features) float32."""
+    """Return the stored feature vectors of rows in their first views, (views, len(rows), features) float32.
+
+    Raises SettingError where they are no vectors, and DataError where they are not finite.
+    """
     width = material.activations.shape[2:]
     if len(width) != 1:
         do = "Take a strategy that trains a head for it, such as frozen_head"
@@ -24,6 +27,9 @@ def features(material: Material, rows: np.ndarray, views: int = 1) -> np.ndarray
         for begin in range(0, len(rows), CHUNK):
             chunk = rows[begin : begin + CHUNK]
             table[view, begin : begin + len(chunk)] = material.activations.read(chunk, view)
+    if not np.isfinite(table.sum(dtype=np.float64)):
+        do = "Try another runtime or backbone; the features of this one overflow"
+        raise DataError(must("features", "finite numbers", "infinite ones or NaN", do))
     return table
 
 
