@@ -95,6 +95,16 @@ def test_one_class(refused, photos):
     assert "Got 1 class ('class0')" in refused(photos(classes=1))
 
 
+@pytest.mark.parametrize("each", [1, 2])
+@pytest.mark.parametrize("strategy", ["linear_probe", "partial", "auto"])
+def test_too_few_files(refused, photos, each, strategy):
+    assert "validation part" in refused(photos(each=each), "--strategy", strategy)
+
+
+def test_a_strategy_that_only_shows_the_floor(refused, photos):
+    assert "linear_probe" in refused(photos(), "--strategy", "majority")
+
+
 def test_files_without_class_folders(refused, photos):
     assert "Got 12 files without a class folder" in refused(photos() / "class0")
 

@@ -33,8 +33,9 @@ def plan(strategy: str, head: str, settings: Mapping[str, Any], **shared: object
     ``auto`` plans the whole ladder. A single strategy is planned with the rungs that it starts from.
     Raises SettingError with all that is wrong, UnknownNameError for an unknown strategy or head.
     """
-    if strategy != "auto":
-        strategies.REGISTRY.get(strategy)
+    if strategy != "auto" and not strategies.REGISTRY.get(strategy).learns:
+        do = "Take nearest_mean or linear_probe; auto shows this one as the floor"
+        raise SettingError(must("strategy", "one that learns something", repr(strategy), do))
     chosen = rungs(strategy, heads.REGISTRY.get(head))
     known = {name: {one.name for one in strategies.REGISTRY.settings(name)} for name in chosen}
     own: dict[str, dict[str, Any]] = {name: {} for name in chosen}

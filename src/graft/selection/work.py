@@ -10,7 +10,7 @@ from graft import backbones, data
 from graft.backbones import Backbone
 from graft.config import Recipe
 from graft.data import Dataset
-from graft.errors import SettingError, must
+from graft.errors import DataError, SettingError, must
 from graft.evaluation import card
 from graft.evaluation import report as reports
 from graft.features import Store
@@ -64,6 +64,10 @@ def work(
     deadline = time.monotonic() + recipe.budget - (time.perf_counter() - start)
     loaded = time.perf_counter()
     gathered = look(recipe, plan, dataset, backbone, listener)
+    if not len(gathered.parts.val):
+        got = f"none, and {len(gathered.parts.train)} to train on"
+        do = "Add examples, three different ones a class at least, or give them in a folder val/"
+        raise DataError(must("The validation part", "at least one example", got, do))
     tell(gathered, listener)
     journal = Journal(gathered.means.store.root, *identity(recipe, gathered))
     begun = time.perf_counter()
