@@ -42,19 +42,20 @@ def fit(
     backbone = selection.network(recipe, dataset.modality, plan.head)
     selection.check(plan, backbone, recipe.augment)
     told, journal = selection.work(recipe, plan, dataset, backbone, listener, start, lessons=target is not None)
-    manifest = told.manifest()
-    model = Model(artifact.put(told.shipped.assembled, manifest), runtime=recipe.runtime, device=recipe.device)
-    if target is not None:
-        model = Model(
-            artifact.save(
-                target,
-                model.assembled,
-                slim=recipe.slim,
-                extras=lambda folder: selection.write_beside(folder, told, manifest, journal),
-            ),
-            runtime=recipe.runtime,
-            device=recipe.device,
-        )
+    with journal:
+        manifest = told.manifest()
+        model = Model(artifact.put(told.shipped.assembled, manifest), runtime=recipe.runtime, device=recipe.device)
+        if target is not None:
+            model = Model(
+                artifact.save(
+                    target,
+                    model.assembled,
+                    slim=recipe.slim,
+                    extras=lambda folder: selection.write_beside(folder, told, manifest, journal),
+                ),
+                runtime=recipe.runtime,
+                device=recipe.device,
+            )
     journal.done()
     return model
 

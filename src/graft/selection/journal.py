@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
 from graft.features import lock
 from graft.types import Estimate, digest
@@ -25,6 +26,15 @@ class Journal:
         shutil.rmtree(self.events, ignore_errors=True)
         self.events.mkdir(parents=True, exist_ok=True)
         self._writers: dict[str, object] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *rest: object) -> None:
+        # A fit that failed may be tried again in this process: its folder must be free then.
+        if kind is not None:
+            self.close()
+            self._release()
 
     def epoch(self, strategy: str, record: Mapping[str, float]) -> None:
         """Write one epoch's record as scalars of the run ``strategy``."""
@@ -67,5 +77,8 @@ class Journal:
         """Remove the folder: the fit has ended and its model is written."""
         self.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+        self._release()
+
+    def _release(self) -> None:
         lock.release(self._held)
         self._held = lock.NONE

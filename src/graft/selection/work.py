@@ -69,38 +69,38 @@ def work(
         do = "Add examples, three different ones a class at least, or give them in a folder val/"
         raise DataError(must("The validation part", "at least one example", got, do))
     tell(gathered, listener)
-    journal = Journal(gathered.means.store.root, *identity(recipe, gathered))
-    begun = time.perf_counter()
-    budget = Budget(deadline=deadline, folder=journal.folder, on_epoch=journal.epoch)
-    climbed = climb(
-        steps(gathered, plan, budget, ladder=recipe.strategy == "auto"),
-        forced=None if recipe.strategy == "auto" else recipe.strategy,
-        seed=recipe.seed,
-        announce=lambda rung: announce(rung, journal, listener),
-    )
-    chosen = time.perf_counter()
-    shipped = ship(gathered, climbed, plan, recipe.seed)
-    if shipped.test is not None:
-        journal.scores(shipped.rung.strategy, shipped.test.metrics, "test")
-    judged = time.perf_counter()
-    told = Told(
-        recipe=recipe,
-        gathered=gathered,
-        climbed=climbed,
-        shipped=shipped,
-        suspects=suspects(gathered, climbed) if lessons else (),
-        curve=more_labels(gathered, climbed, recipe.seed) if lessons else None,
-        seconds={},
-    )
-    seconds = {
-        "loading": loaded - start,
-        **gathered.seconds,
-        "ladder": chosen - begun,
-        "test": judged - chosen,
-        "lessons": time.perf_counter() - judged,
-        "total": time.perf_counter() - start,
-    }
-    return replace(told, seconds=seconds), journal
+    with Journal(gathered.means.store.root, *identity(recipe, gathered)) as journal:
+        begun = time.perf_counter()
+        budget = Budget(deadline=deadline, folder=journal.folder, on_epoch=journal.epoch)
+        climbed = climb(
+            steps(gathered, plan, budget, ladder=recipe.strategy == "auto"),
+            forced=None if recipe.strategy == "auto" else recipe.strategy,
+            seed=recipe.seed,
+            announce=lambda rung: announce(rung, journal, listener),
+        )
+        chosen = time.perf_counter()
+        shipped = ship(gathered, climbed, plan, recipe.seed)
+        if shipped.test is not None:
+            journal.scores(shipped.rung.strategy, shipped.test.metrics, "test")
+        judged = time.perf_counter()
+        told = Told(
+            recipe=recipe,
+            gathered=gathered,
+            climbed=climbed,
+            shipped=shipped,
+            suspects=suspects(gathered, climbed) if lessons else (),
+            curve=more_labels(gathered, climbed, recipe.seed) if lessons else None,
+            seconds={},
+        )
+        seconds = {
+            "loading": loaded - start,
+            **gathered.seconds,
+            "ladder": chosen - begun,
+            "test": judged - chosen,
+            "lessons": time.perf_counter() - judged,
+            "total": time.perf_counter() - start,
+        }
+        return replace(told, seconds=seconds), journal
 
 
 def tell(gathered: Gathered, listener: Listener) -> None:
