@@ -20,9 +20,13 @@ def canonical(data: Mapping[str, Any]) -> bytes:
 
 
 def seal(manifest: Mapping[str, Any]) -> Manifest:
-    """Return the manifest with its format number and checksum."""
+    """Return the manifest as it is read again (lists for tuples), with its format number and checksum.
+
+    Raises ValueError for what JSON cannot hold.
+    """
     plain = {key: value for key, value in manifest.items() if key != "checksum"} | {"format": FORMAT}
-    return {**plain, "checksum": sha256(canonical(plain)).hexdigest()}
+    content = canonical(plain)
+    return {**json.loads(json.dumps(plain)), "checksum": sha256(content).hexdigest()}
 
 
 def write(folder: Path, manifest: Mapping[str, Any]) -> Manifest:
