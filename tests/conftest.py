@@ -38,6 +38,13 @@ def real() -> Path:
 
 
 @pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Keep torch to one thread, as the command line fixture does."""
+    with quick_fit.one_thread():
+        yield
+
+
+@pytest.fixture
 def graft() -> Iterator[Callable[..., Ran]]:
     """Return the command line, run in this process: ``graft("show", folder, "--json").json``."""
     with quick_fit.one_thread():
