@@ -4,6 +4,7 @@ import argparse
 import importlib
 import sys
 import time
+import traceback
 
 from benchmarks import machine
 from benchmarks.child import Failed
@@ -30,9 +31,12 @@ def main() -> int:
                 print(table, flush=True)
         except Skipped as why:
             print(f"### {name}\n\n{why}\n", flush=True)
-        except Failed as why:
+        # Whatever happened to one, the others are measured.
+        except Exception as why:
             failed += 1
             print(f"### {name}\n\nFailed: {why}\n", flush=True)
+            if not isinstance(why, Failed):
+                traceback.print_exc()
         print(f"{name}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
     return 1 if failed else 0
 

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from benchmarks import fits
+from benchmarks import fits, photos
 from graft import backbones
 from graft.preprocess import Preprocess
 
@@ -198,12 +198,13 @@ def _network() -> nn.Module:
     return backbone.prefix(backbone.n_stages)
 
 
-def survey(files: list[str], slow: bool) -> dict[str, Any]:
+def survey(folder: str, count: int, slow: bool) -> dict[str, Any]:
     """Return the rate of each decoder and route in photos a second, and why a route was left out.
 
-    ``slow`` also tries what takes long to compile.
+    ``count`` photos are measured; ``slow`` also tries what takes long to compile.
     """
     fits.imports()
+    files = photos.files(Path(folder))[:count]
     decoding = {name: _rate(files, decode, None, 8) for name, decode in decoders().items()}
     decode = decoders()[max(decoding, key=lambda name: decoding[name])]
     rates: dict[str, float] = {}
@@ -234,9 +235,10 @@ def _rate(files: list[str], decode: Decode, run: Run | None, batch: int) -> floa
     return len(files) / min(passed(files, decode, run, batch) for _ in range(2))
 
 
-def floor(files: list[str], decoder: str, route: str) -> dict[str, float]:
-    """Return the seconds of the whole pass by one decoder and route, and of all cores, conversion and warm-up apart."""
+def floor(folder: str, decoder: str, route: str) -> dict[str, float]:
+    """Return the seconds of a pass over a folder, and those of all cores; conversion and warm-up do not count."""
     fits.imports()
+    files = photos.files(Path(folder))
     make, batch = routes()[route]
     decode = decoders()[decoder]
     run = make(_network(), np.stack([decode(path) for path in files[:batch]]))

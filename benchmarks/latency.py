@@ -22,11 +22,12 @@ CASES = {
 
 
 def tables(*, quick: bool) -> Iterator[Table]:
-    """Yield the time of ``graft --help`` and of one answer."""
+    """Yield the time of ``graft --help``, median of five after a first, and of one answer."""
     rounds = 5 if quick else 30
     graft = Path(sys.executable).parent / "graft"
     waits = [timed(lambda: subprocess.run([graft, "--help"], capture_output=True, check=True)) for _ in range(6)][1:]
-    found = [at_most("`graft --help`, median of 5", median(waits), HELP, seconds, spread(waits))]
+    yield checks("Waiting for help", [at_most("`graft --help`", median(waits), HELP, seconds, spread(waits))])
+    found: list[Check] = []
     notes: list[str] = []
     source = photos.some("clothing", 8)
     asked = photos.files(photos.real("clothing"))[:rounds]
@@ -44,7 +45,7 @@ def tables(*, quick: bool) -> Iterator[Table]:
             found.append(at_most(f"`predict` of one photo, {what}", ratio, LIMIT, times, runs))
             found.append(Check(f"its first answer, {what}", seconds(told["first"])))
     notes.append("Against decoding and one bare forward pass at batch 1 on the runtime that the model had chosen.")
-    yield checks("Waiting", found, notes)
+    yield checks("Waiting for an answer", found, notes)
 
 
 def timed(act: Callable[[], object]) -> float:

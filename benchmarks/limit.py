@@ -20,7 +20,8 @@ RATIO, WARM = 1.3, 0.20
 class Runs:
     """Floors and fits of one set of photos, taken in turn."""
 
-    photos: list[str]
+    count: int
+    """Of the photos."""
     floors: list[float] = field(default_factory=list)
     floor_cpu: list[float] = field(default_factory=list)
     cold: list[Fit] = field(default_factory=list)
@@ -40,8 +41,8 @@ def tables(*, quick: bool) -> Iterator[Table]:
     """Yield the routes, and then how fits compare with the fastest of them."""
     small = photos.some("clothing", 4) if quick else photos.real("clothing")
     large = photos.jittered(200 if quick else 5000)
-    files = photos.files(small)[: 32 if quick else SAMPLE]
-    found = child.call("benchmarks.floor:survey", files=files, slow=not quick)
+    count = 32 if quick else SAMPLE
+    found = child.call("benchmarks.floor:survey", folder=small, count=count, slow=not quick)
     decoder, route = (max(found[kind], key=found[kind].get) for kind in ("decoding", "rates"))
     rows = [[f"decode and resize only, {name}", f"{rate:.0f}"] for name, rate in found["decoding"].items()]
     rows += [[name, f"{rate:.0f}"] for name, rate in sorted(found["rates"].items(), key=lambda one: one[1])]
@@ -55,9 +56,9 @@ def tables(*, quick: bool) -> Iterator[Table]:
 
 def measure(source: Path, decoder: str, route: str, repeats: int) -> Runs:
     """Take the floor, a cold fit and a warm one in turn, so that all of them meet the same machine."""
-    runs = Runs(photos.files(source))
+    runs = Runs(len(photos.files(source)))
     for _ in range(repeats):
-        taken = child.call("benchmarks.floor:floor", files=runs.photos, decoder=decoder, route=route)
+        taken = child.call("benchmarks.floor:floor", folder=source, decoder=decoder, route=route)
         runs.floors.append(taken["seconds"])
         runs.floor_cpu.append(taken["cpu"])
         with child.folder() as cache:
@@ -68,8 +69,8 @@ def measure(source: Path, decoder: str, route: str, repeats: int) -> Runs:
 
 def compared(few: Runs, many: Runs) -> list[Check]:
     """Return the promises for the real photos and for the jittered ones."""
-    small, cold = len(few.photos), few.seconds("cold")
-    large, first, again = len(many.photos), many.seconds("cold"), many.seconds("warm")
+    small, cold = few.count, few.seconds("cold")
+    large, first, again = many.count, many.seconds("cold"), many.seconds("warm")
     above = median(cold) - few.floor
     to_floor = median(first) / many.floor
     to_cold = median(again) / median(first)
@@ -84,7 +85,7 @@ def compared(few: Runs, many: Runs) -> list[Check]:
 
 def told(runs: Runs) -> list[str]:
     """Return where the time of the last fits went, as they themselves tell it."""
-    count = f"{len(runs.photos):,}"
+    count = f"{runs.count:,}"
     work = [median(one.cpu for one in fits) for fits in (runs.cold, runs.warm)]
     lines = [
         f"Seconds of all cores, {count} photos, which tell more than the clock on a busy machine: "
