@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from graft.selection.gather import Gathered, Matrix
-from graft.selection.ladder import LEVEL, Rung, Step, first_value, spoken
+from graft.selection.ladder import LEVEL, Climb, Rung, Step, first_value, spoken
 from graft.selection.settings import Plan
 from graft.strategies import Fitted, Material, Strategy
 
@@ -115,10 +115,10 @@ def _why_not(
     def reason(below: Sequence[Rung]) -> str | None:
         if name not in TUNING:
             return None
-        kept = [rung for rung in below if rung.kept and rung.ships]
-        if kept and (wrong := _wrong(gathered, kept[-1])) < fewest():
+        best = Climb(tuple(below), ()).best if any(rung.ships for rung in below) else None
+        if best is not None and (wrong := _wrong(gathered, best)) < fewest():
             return (
-                f"{spoken(kept[-1].strategy)} errs on {wrong} of {len(gathered.parts.val)} validation items, "
+                f"{spoken(best.strategy)} errs on {wrong} of {len(gathered.parts.val)} validation items, "
                 f"and a gain of fewer than {fewest()} could not be told from chance"
             )
         if name == "full" and any(rung.strategy == "partial" and not rung.kept for rung in below):
