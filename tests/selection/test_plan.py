@@ -1,0 +1,85 @@
+"""Every setting of a recipe reaches the plug-in that it is meant for, or is refused."""
+
+import pytest
+
+from graft import strategies
+from graft.errors import SettingError, UnknownNameError
+from graft.selection import plan
+
+
+def settings_of(found):
+    return dict(found.strategies)
+
+
+def test_auto_plans_the_ladder_from_cheap_to_dear():
+    names = [name for name, _ in plan("auto", "linear", {}).strategies]
+    assert names == ["majority", "nearest_mean", "linear_probe", "partial", "full"]
+    assert set(names) <= set(strategies.REGISTRY.names())
+    assert "frozen_head" in [name for name, _ in plan("auto", "mlp", {}).strategies]
+
+
+def test_a_single_strategy_comes_after_the_one_that_it_starts_from():
+    assert [name for name, _ in plan("partial", "linear", {}).strategies] == ["linear_probe", "partial"]
+    assert [name for name, _ in plan("linear_probe", "linear", {}).strategies] == ["linear_probe"]
+    assert [name for name, _ in plan("nearest_mean", "linear", {}).strategies] == ["nearest_mean"]
+    assert [name for name, _ in plan("full", "mlp", {}).strategies] == ["frozen_head", "full"]
+
+
+def test_a_setting_goes_to_all_that_have_it_and_a_named_one_wins():
+    given = {"optimisation.epochs": 7, "full.optimisation.epochs": 3, "folds": 4, "head.dropout": 0.25}
+    found = plan("auto", "linear", given)
+    own = settings_of(found)
+    assert own["partial"].optimisation.epochs == 7
+    assert own["full"].optimisation.epochs == 3
+    assert own["linear_probe"].folds == 4
+    assert found.head.dropout == 0.25
+    # What is not named keeps the strategy's own default.
+    assert own["partial"].optimisation.lr == strategies.REGISTRY.create("partial").optimisation.lr
+
+
+def test_nested_mappings_do_as_well_as_dots():
+    given = {"optimisation": {"epochs": 2}, "partial.regularisation": {"mixup": 0}}
+    found = settings_of(plan("partial", "linear", given))
+    assert found["partial"].optimisation.epochs == 2
+    assert found["partial"].regularisation.mixup == 0
+
+
+def test_flags_reach_all_that_have_them_and_settings_win():
+    found = settings_of(plan("auto", "linear", {"full.views": 1}, views=3, from_stage="2"))
+    assert (found["partial"].views, found["full"].views, found["partial"].from_stage) == (3, 1, "2")
+    assert settings_of(plan("auto", "linear", {}, views=None, from_stage=None))["partial"].from_stage is None
+
+
+@pytest.mark.parametrize(
+    ("strategy", "given", "shared", "said"),
+    [
+        ("auto", {"optimisation.epoch": 3}, {}, "'optimisation.epochs'"),
+        ("linear_probe", {"optimisation.epochs": 3}, {}, "'optimisation.epochs'"),
+        ("partial", {"full.views": 3}, {}, "'full.views'"),
+        ("auto", {"optimisation.epochs": 0}, {}, "epochs must be at least 1"),
+        ("auto", {"head.nonsense": 0}, {}, "'nonsense'"),
+        ("auto", {"folds": 1}, {}, "folds must be at least 2"),
+        ("linear_probe", {}, {"from_stage": "2"}, "cut must be left out"),
+        ("partial", {"stages": 2}, {"from_stage": "2"}, "the cut must be given once"),
+        ("majority", {}, {}, "one that learns something"),
+    ],
+)
+def test_what_fits_nowhere_is_refused(strategy, given, shared, said):
+    with pytest.raises(SettingError, match=r" must be .+\. Got .+\. .+[.?]") as caught:
+        plan(strategy, "linear", given, **shared)
+    assert said in str(caught.value)
+
+
+def test_all_faults_are_told_once():
+    with pytest.raises(SettingError) as caught:
+        plan("auto", "linear", {"nonsense": 1, "folds": 1, "optimisation.epochs": 0, "head.dropout": 2})
+    said = str(caught.value).splitlines()
+    assert len(said) == len(set(said))
+    for piece in ("nonsense", "folds", "epochs", "dropout"):
+        assert any(piece in line for line in said), piece
+
+
+@pytest.mark.parametrize(("strategy", "head"), [("linear", "linear"), ("auto", "lin"), ("_probe", "linear")])
+def test_unknown_names(strategy, head):
+    with pytest.raises(UnknownNameError, match="must be a known name"):
+        plan(strategy, head, {})
