@@ -1,5 +1,6 @@
 """The ladder: rung after rung, each kept only when it beats the best one below by more than chance."""
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from graft import evaluation
+from graft.errors import DivergenceError
 from graft.heads import Head
 from graft.strategies import Fitted, Material, Strategy
 from graft.types import Estimate
@@ -58,7 +60,7 @@ class Rung:
             "difference": self.difference.to_json() if self.difference else None,
             "settings": dict(self.settings),
             "notes": list(fitted.notes) if fitted else [],
-            "history": [dict(record) for record in fitted.history] if fitted else [],
+            "history": [finite(record) for record in fitted.history] if fitted else [],
         }
 
 
@@ -112,6 +114,11 @@ def first_value(rung: Rung) -> float:
     return next(iter(rung.validation.values())).value
 
 
+def finite(record: Mapping[str, float]) -> dict[str, float | None]:
+    """Return the record as JSON can hold it: what diverged to infinity or not-a-number becomes None."""
+    return {name: value if math.isfinite(value) else None for name, value in record.items()}
+
+
 def spoken(name: str) -> str:
     """Return a name as it is spoken in a sentence."""
     return name.replace("_", " ")
@@ -142,7 +149,13 @@ def climb(
             continue
         start = time.perf_counter()
         material = step.prepare(probe)
-        fitted = step.strategy.fit(material)
+        try:
+            fitted = step.strategy.fit(material)
+        except DivergenceError as error:
+            if step.name == forced:
+                raise
+            left_out.append(f"{spoken(step.name).capitalize()} was given up: {error}")
+            continue
         rung = judge(step, material, fitted, seed, time.perf_counter() - start)
         if best is not None:
             rung = compared(rung, material, *best, forced=forced, seed=seed)
