@@ -74,6 +74,8 @@ class Step:
     """Given the fitted probe, brings the activations at this strategy's cut."""
     starts: bool = False
     """Whether fine-tuning starts from this rung's head."""
+    only_if: bool = False
+    """True where passing it over is the usual case and nothing to tell of."""
     network: bool = True
     """False for a rung on features without a network: it shows the floor and is never shipped."""
     reason_to_skip: Callable[[Sequence[Rung]], str | None] = lambda below: None
@@ -145,6 +147,8 @@ def climb(
     for step in steps:
         reason = step.reason_to_skip(rungs)
         if reason and step.name != forced:
+            if step.only_if:
+                continue
             left_out.append(f"{spoken(step.name).capitalize()} was left out: {reason}.")
             continue
         start = time.perf_counter()

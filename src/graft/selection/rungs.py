@@ -93,6 +93,7 @@ def _joined(gathered: Gathered, probe: Strategy) -> Step:
         strategy=probe,
         prepare=lambda _: gathered.material(probe, JOINED, None, activations=Matrix(joined(gathered))),
         reason_to_skip=reason,
+        only_if=True,
     )
 
 
