@@ -3,6 +3,7 @@
 import json
 import sys
 import threading
+import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -19,7 +20,7 @@ def watching(quiet: bool = False) -> Iterator[Listener]:
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     if quiet or not console.is_terminal:
-        yield Listener(say=lambda sentence: console.print(sentence, markup=False))
+        yield Listener(say=lambda sentence: console.print(inert(sentence), markup=False))
         return
     columns = (
         TextColumn("{task.description}"),
@@ -38,12 +39,20 @@ def watching(quiet: bool = False) -> Iterator[Listener]:
                     shown[what] = bars.add_task(what, total=total)
                 bars.update(shown[what], completed=done, total=total, visible=done < total)
 
-        yield Listener(progress, lambda sentence: bars.console.print(sentence, markup=False))
+        yield Listener(progress, lambda sentence: bars.console.print(inert(sentence), markup=False))
+
+
+def inert(text: str) -> str:
+    """Return text in which nothing steers the terminal: a control character in a file name becomes ``\\x1b``."""
+    return "".join(
+        char if char in "\n\t" or unicodedata.category(char) != "Cc" else f"\\x{ord(char):02x}" for char in text
+    )
 
 
 def emit(plain: Mapping[str, Any]) -> None:
     """Print one JSON object, the only thing on standard output."""
-    sys.stdout.write(json.dumps(plain, ensure_ascii=False, allow_nan=False) + "\n")
+    escaped = str(getattr(sys.stdout, "encoding", "")).lower().replace("-", "") != "utf8"
+    sys.stdout.write(json.dumps(plain, ensure_ascii=escaped, allow_nan=False) + "\n")
 
 
 def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
@@ -57,7 +66,7 @@ def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
     for column in columns:
         drawn.add_column(column, overflow="fold")
     for row in rows:
-        drawn.add_row(*(Text(cell) for cell in row))
+        drawn.add_row(*(Text(inert(cell)) for cell in row))
     Console(highlight=False).print(drawn)
 
 
