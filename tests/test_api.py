@@ -173,9 +173,7 @@ def test_what_is_refused_is_refused_before_any_work(photos, tmp_path):
         {"weights": str(tmp_path / "absent.pth")},
     ):
         with pytest.raises(GraftError):
-            api.fit(
-                photos(f"photos{len(told)}{next(iter(wrong))}{wrong.get('cut')}"), listener=listener, **QUICK | wrong
-            )
+            api.fit(source, listener=listener, **QUICK | wrong)
     assert told == []
 
 

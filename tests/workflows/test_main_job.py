@@ -15,7 +15,7 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
-from quick_fit import PROBE, QUICK, TUNE, make_photos
+from quick_fit import PROBE, QUICK, TORCH, TUNE, make_photos
 
 
 def same_weights(one, other):
@@ -109,12 +109,12 @@ def test_from_fit_to_evaluate(graft, probe):
 
 def test_answers_as_csv_say_the_same(graft, probe):
     files = sorted((probe.photos / "class1").iterdir())[:5]
-    answers = graft("predict", probe.folder, *files, "--json").json["predictions"]
+    answers = graft("predict", probe.folder, *files, "--json", *TORCH).json["predictions"]
     assert [one["input"] for one in answers] == [str(file) for file in files]
-    rows = list(csv.DictReader(graft("predict", probe.folder, *files, "--csv").out.splitlines()))
+    rows = list(csv.DictReader(graft("predict", probe.folder, *files, "--csv", *TORCH).out.splitlines()))
     assert [row["label"] for row in rows] == [one["label"] for one in answers]
     assert [float(row["probability"]) for row in rows] == [one["probability"] for one in answers]
-    alone = graft("predict", probe.folder, files[2], "--json").json["predictions"]
+    alone = graft("predict", probe.folder, files[2], "--json", *TORCH).json["predictions"]
     assert alone[0]["label"] == answers[2]["label"]
     assert math.isclose(alone[0]["probability"], answers[2]["probability"], abs_tol=1e-5)
 
@@ -249,7 +249,9 @@ def test_a_slim_model_answers_as_the_full_one(graft, request, tmp_path, words):
     size = [(folder / "weights.safetensors").stat().st_size for folder in (full.folder, tmp_path / "slim")]
     assert size[1] < size[0]
     for verb in ("predict", "evaluate"):
-        one, other = (graft(verb, folder, full.photos, "--json").json for folder in (full.folder, tmp_path / "slim"))
+        one, other = (
+            graft(verb, folder, full.photos, "--json", *TORCH).json for folder in (full.folder, tmp_path / "slim")
+        )
         assert {**one, "model": ""} == {**other, "model": ""}
 
 
@@ -285,12 +287,12 @@ def test_a_new_model_takes_the_place_of_the_old_one(graft, photos, tmp_path):
 
 def test_a_model_works_wherever_it_lies(graft, probe, tmp_path, monkeypatch):
     picture = probe.photos / "class0" / "000.png"
-    before = graft("predict", probe.folder, picture, "--json").json
+    before = graft("predict", probe.folder, picture, "--json", *TORCH).json
     moved = shutil.copytree(probe.folder, tmp_path / "elsewhere" / "ein Modell 猫")
     monkeypatch.setenv("GRAFT_CACHE", str(tmp_path / "new cache"))
     monkeypatch.chdir(moved.parent)
-    assert graft("predict", moved.name, picture, "--json").json == before
-    assert graft("predict", Path("..") / "elsewhere" / moved.name, picture, "--json").json == before
+    assert graft("predict", moved.name, picture, "--json", *TORCH).json == before
+    assert graft("predict", Path("..") / "elsewhere" / moved.name, picture, "--json", *TORCH).json == before
 
 
 def test_words_for_people(graft, tuned, photos, tmp_path):

@@ -1,4 +1,4 @@
-"""The main job on real photos, with the packaged weights: the probe is good, the ladder behaves, a second fit is warm."""
+"""The main job on real photos with the packaged weights: a good probe, a ladder that behaves, a warm second fit."""
 
 import shutil
 
