@@ -45,6 +45,18 @@ def test_two_at_once_keep_out_of_each_others_way(tmp_path):
     assert Journal(tmp_path, "same").folder == one.folder
 
 
+def test_clearing_the_cache_spares_fits_at_work(tmp_path):
+    from graft.features import Store
+
+    one, other, ended = Journal(tmp_path, "same"), Journal(tmp_path, "same"), Journal(tmp_path, "killed")
+    ended._release()
+    (ended.folder / "checkpoint").write_text("of a fit that was killed")
+    assert Store(tmp_path).clear() > 0
+    assert one.folder.is_dir()
+    assert other.folder.is_dir()
+    assert not ended.folder.exists()
+
+
 def test_events_are_what_tensorboard_reads(tmp_path):
     journal = Journal(tmp_path / "cache", "recipe")
     for epoch in (1.0, 2.0):

@@ -21,6 +21,7 @@ class Journal:
         held = lock.seize(self.folder)
         if held is None:
             self.folder = Path(tempfile.mkdtemp(prefix=f"{self.folder.name}-", dir=self.folder.parent))
+            held = lock.seize(self.folder)
         self._held = lock.NONE if held is None else held
         self.events = self.folder / EVENTS
         shutil.rmtree(self.events, ignore_errors=True)
