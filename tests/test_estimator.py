@@ -174,6 +174,7 @@ def test_fitting_changes_nothing_that_was_given(pictures):
 def test_a_fitted_model_travels(pictures):
     arrays, kinds = pictures
     model = Classifier(**TINY).fit(arrays, kinds)
+    model.predict(arrays)
     again = pickle.loads(pickle.dumps(model))
     assert np.array_equal(again.predict_proba(arrays), model.predict_proba(arrays))
 

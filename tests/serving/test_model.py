@@ -1,5 +1,7 @@
 """A loaded model that answers: every kind of input, in order, alone or among others, whatever cannot be read named."""
 
+import copy
+import pickle
 import shutil
 
 import numpy as np
@@ -130,6 +132,18 @@ def test_every_runtime_gives_the_same_labels(probe, files, runtime, one_thread):
         pytest.skip(missing)
     found = serving.load(probe.folder, runtime=runtime).predict(files)
     assert [one.label for one in found] == [file.parent.name for file in files]
+
+
+@pytest.mark.parametrize("runtime", ["torch", "openvino"])
+def test_a_model_that_has_answered_can_be_copied_and_sent(probe, files, runtime, one_thread):
+    from graft import runtimes
+
+    if (missing := runtimes.REGISTRY.get(runtime).missing()) is not None:
+        pytest.skip(missing)
+    model = serving.load(probe.folder, runtime=runtime)
+    wanted = [one.label for one in model.predict(files)]
+    for again in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert [one.label for one in again.predict(files)] == wanted
 
 
 def test_what_is_asked_for_in_vain(probe, files, tmp_path):

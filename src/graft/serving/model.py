@@ -77,6 +77,10 @@ class Model:
         """How the network is run, once it was asked."""
         self._compiled: Compiled | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        # What a runtime compiled belongs to this process; a copy compiles its own when it is asked.
+        return {**vars(self), "_compiled": None}
+
     @property
     def manifest(self) -> Mapping[str, Any]:
         """Everything that graft.json says of the model."""
