@@ -307,6 +307,20 @@ def test_words_for_people(graft, tuned, photos, tmp_path):
     assert "95 % interval" in graft("evaluate", tuned.folder, tuned.photos).out
 
 
+def test_show_opens_the_report(graft, probe, tmp_path, monkeypatch):
+    import typer
+
+    opened = []
+    monkeypatch.setattr(typer, "launch", opened.append)
+    assert graft("show", probe.folder, "--open", "--json").json
+    assert opened == [(probe.folder / "report.html").as_uri()]
+    bare = shutil.copytree(probe.folder, tmp_path / "bare")
+    (bare / "report.html").unlink()
+    ran = graft("show", bare, "--open")
+    assert ran.code == 1
+    assert "report.html must be in the model folder" in ran.err
+
+
 def test_the_demo_runs_on_its_own_data(graft, tmp_path, monkeypatch):
     from sklearn import datasets
 
