@@ -58,6 +58,13 @@ def _threads(size: int) -> AbstractContextManager[None]:
     return nullcontext() if size >= LARGE else limited(1)
 
 
+def _eigh(gram: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return eigenvalues, rising, and eigenvectors; on one thread: a second one gains little and waits much."""
+    with limited(1):
+        values, vectors = torch.linalg.eigh(gram)
+    return values, vectors
+
+
 def _decompose(table: torch.Tensor) -> Basis:
     mean = table.mean(0)
     centred = table - mean
@@ -68,11 +75,11 @@ def _decompose(table: torch.Tensor) -> Basis:
     centred /= scale
     n, width = centred.shape
     if n > width:
-        values, vectors = torch.linalg.eigh(centred.T @ centred)
+        values, vectors = _eigh(centred.T @ centred)
         kept = values.flip(0) > float(values[-1]) * 1e-7
         directions = vectors.flip(1)[:, kept].contiguous()
         return Basis(centred @ directions, mean, columns[:, None] * directions / scale)
-    values, vectors = torch.linalg.eigh(centred @ centred.T)
+    values, vectors = _eigh(centred @ centred.T)
     kept = values.flip(0) > max(float(values[-1]) * 1e-6, 1e-12)
     root = values.flip(0)[kept].sqrt()
     vectors = vectors.flip(1)[:, kept]
