@@ -21,6 +21,8 @@ from graft.types import Example, Progress, silent
 
 CHUNK = 64
 """Inputs that are decoded ahead; bounds the memory of a prediction over any number of files."""
+FEW = 32
+"""Fewer inputs than this are answered by torch, which needs no conversion."""
 MANY = 10_000
 """The number of inputs that a model is made ready for when nothing is said."""
 
@@ -195,12 +197,22 @@ class Model:
                 inputs,
                 expected=self.expected,
                 device=self.device,
-                runtime=self.runtime,
+                runtime=self._wish(),
                 # One form for one input and for many: an answer does not depend on what else was asked.
                 batch=1 if runtimes.resolve_device(self.device) == "cpu" else None,
             )
         size = self._compiled.batch
         return np.concatenate(list(self._compiled.stream(inputs[i : i + size] for i in range(0, len(inputs), size))))
+
+    def _wish(self) -> str:
+        """Return the runtime that was asked for, else the one that the fit chose: every copy then answers alike."""
+        known = self.manifest.get("resolved", {}).get("runtime")
+        if self.runtime != "auto" or not known or runtimes.resolve_device(self.device) != known["device"]:
+            return self.runtime
+        if self.expected < FEW:
+            return "torch:float32"
+        missing = known["runtime"] not in runtimes.REGISTRY.names() or runtimes.REGISTRY.get(known["runtime"]).missing()
+        return "auto" if missing else f"{known['runtime']}:{known['precision']}"
 
     def _network(self) -> nn.Module:
         backbone = self.assembled.backbone
