@@ -41,7 +41,8 @@ def fit(
     dataset = source if isinstance(source, Dataset) else read(source, recipe)
     backbone = selection.network(recipe, dataset.modality, plan.head)
     selection.check(plan, backbone, recipe.augment)
-    told, journal = selection.work(recipe, plan, dataset, backbone, listener, start, lessons=target is not None)
+    with selection.settled():
+        told, journal = selection.work(recipe, plan, dataset, backbone, listener, start, lessons=target is not None)
     with journal:
         manifest = told.manifest()
         model = Model(artifact.put(told.shipped.assembled, manifest), runtime=recipe.runtime, device=recipe.device)

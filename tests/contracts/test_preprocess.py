@@ -83,7 +83,9 @@ def test_hash_features_and_picture(spec, samples):
     lengths = set()
     for content in samples:
         fitted = spec.fit(spec.decode(content))
-        assert 0 <= spec.perceptual_hash(fitted) < 2**64
+        hashes = spec.perceptual_hashes(np.stack([spec.miniature(fitted)] * 2))
+        assert hashes.dtype == np.uint64
+        assert hashes[0] == hashes[1]
         features = spec.simple_features(fitted)
         assert features.dtype == np.float32
         assert features.ndim == 1

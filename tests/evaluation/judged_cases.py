@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from graft.evaluation import evaluate, fit_temperature, learning_curve
+from graft.evaluation import LearningCurve, evaluate, fit_temperature, learning_curve
 from graft.evaluation.explain import encode, overlay
 from graft.evaluation.intervals import wilson
 from graft.evaluation.report import Alike, Mistake, ModelFacts, ReportData, Rung, Suspect
@@ -27,6 +27,16 @@ def nearest_mean(features: np.ndarray, targets: np.ndarray, asked: np.ndarray) -
     names = np.unique(targets)
     means = np.stack([features[targets == one].mean(axis=0) for one in names])
     return names[((asked[:, None] - means) ** 2).sum(axis=2).argmin(axis=1)]
+
+
+def curve_of(features: np.ndarray, targets: np.ndarray, **settings: object) -> LearningCurve:
+    """Return the learning curve of the nearest mean."""
+
+    def answers(train: list[np.ndarray], asked: list[np.ndarray]) -> list[np.ndarray]:
+        folds = zip(train, asked, strict=True)
+        return [nearest_mean(features[one], targets[one], features[other]) for one, other in folds]
+
+    return learning_curve(targets, answers, **settings)
 
 
 def picture(seed: int, side: int = 64) -> np.ndarray:
@@ -82,7 +92,7 @@ def make_report(classes: tuple[str, ...] = CLOTHES, n: int = 200, *, source: str
             ),
         ),
         verdict="Fine-tuning was not worth it here.",
-        curve=learning_curve(features, groups, nearest_mean),
+        curve=curve_of(features, groups),
         mistakes=(
             Mistake(source=source, truth=classes[0], said=classes[1], probability=0.97, picture=small, heat=heat),
         ),

@@ -12,28 +12,40 @@ from graft.preprocess.image import Image
 RECIPE = Image()
 
 
+def hashed(fitted):
+    return int(RECIPE.perceptual_hashes(RECIPE.miniature(fitted)[None])[0])
+
+
 def distance(one, other):
     return (one ^ other).bit_count()
 
 
 def test_the_hash_is_the_dct_one(photo):
     fitted = RECIPE.fit(photo(300, 300, seed=1))
-    grey = features._grey(features._small(fitted, 32))
+    boxes = fitted.reshape(3, 32, 7, 32, 7).mean(axis=(2, 4)).round()
+    grey = np.tensordot([0.299, 0.587, 0.114], boxes, 1)
     low = scipy.fft.dct(scipy.fft.dct(grey.astype(float), axis=0), axis=1)[:8, :8]
     bits = (low > np.median(low)).ravel()
-    assert RECIPE.perceptual_hash(fitted) == int("".join("01"[int(bit)] for bit in bits), 2)
+    assert hashed(fitted) == int("".join("01"[int(bit)] for bit in bits), 2)
+
+
+def test_any_size_is_made_small_alike():
+    whole = np.random.default_rng(0).integers(0, 256, (3, 64, 96), np.uint8)
+    odd = whole.repeat(3, axis=1)[:, :190]
+    assert np.abs(features.miniature(whole) - whole.reshape(3, 32, 2, 32, 3).mean(axis=(2, 4))).max() <= 0.5
+    assert features.miniature(odd).shape == (3, 32, 32)
 
 
 def test_near_copies_share_the_hash_and_others_do_not(photo, encode):
     hashes = []
     for seed in range(12):
         pixels = photo(280, 340, seed=seed)
-        plain = RECIPE.perceptual_hash(RECIPE.fit(pixels))
+        plain = hashed(RECIPE.fit(pixels))
         small = photo(140, 170, seed=seed)
         jpeg = RECIPE.decode(encode(pixels, "JPEG", quality=60))
         bright = np.clip(pixels * 0.9 + 10, 0, 255).astype(np.uint8)
         for copy in (small, jpeg, bright):
-            assert distance(plain, RECIPE.perceptual_hash(RECIPE.fit(copy))) <= 6
+            assert distance(plain, hashed(RECIPE.fit(copy))) <= 6
         hashes.append(plain)
     apart = [distance(one, other) for k, one in enumerate(hashes) for other in hashes[:k]]
     assert min(apart) > 12
@@ -42,7 +54,7 @@ def test_near_copies_share_the_hash_and_others_do_not(photo, encode):
 
 def test_a_plain_picture_has_a_hash_and_features():
     plain = np.full((3, 224, 224), 77, np.uint8)
-    assert 0 <= RECIPE.perceptual_hash(plain) < 2**64
+    assert 0 <= hashed(plain) < 2**64
     values = RECIPE.simple_features(plain)
     assert np.isfinite(values).all()
     assert values.max() == 1.0

@@ -47,7 +47,9 @@ def test_chooses_the_strength_with_the_lowest_out_of_fold_loss():
         probe = fit(features[None], targets, 4, 300)
         chosen[noise] = probe.strength
         assert probe.strength == min(probe.path, key=lambda point: point[1])[0]
-        assert [strength for strength, _ in probe.path] == list(_probe.STRENGTHS[: len(probe.path)])
+        tried = [strength for strength, _ in probe.path]
+        begin = _probe.STRENGTHS.index(tried[0])
+        assert tried == list(_probe.STRENGTHS[begin : begin + len(tried)])
     assert chosen[0.3] < chosen[3.0]
 
 

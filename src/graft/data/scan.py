@@ -1,7 +1,8 @@
 """The first look at every file: read once, hashed, inspected; what cannot be used is set aside and listed."""
 
 import csv
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
@@ -14,6 +15,8 @@ from graft.types import Example, Finding, Progress, silent
 
 CHUNK = 32
 """Files that a thread takes at once: fewer cost more than the reading, more make the progress jump."""
+WAITED = 2.0
+"""Times the work on a chunk that it took: from here on its files were waited for, and threads help."""
 
 
 class FactsLike(Protocol):
@@ -63,9 +66,11 @@ class _Seen:
 
 
 def scan(
-    dataset: Dataset, inspect: Inspect, *, progress: Progress = silent, threads: int = 2, min_classes: int = 2
+    dataset: Dataset, inspect: Inspect, *, progress: Progress = silent, threads: int = 8, min_classes: int = 2
 ) -> Scanned:
     """Read, hash and inspect every file. Memory holds as many files at a time as there are threads.
+
+    ``threads`` are used where files have to be waited for; where they are in memory already, one is faster.
 
     Files that are empty, cannot be read, or have a finding of severity ``error`` are set aside. Raises DataError, which
     says what was set aside, where fewer than ``min_classes`` classes are left (unlabelled data have no such limit).
@@ -73,10 +78,9 @@ def scan(
     examples = dataset.examples
     chunks = [examples[start : start + CHUNK] for start in range(0, len(examples), CHUNK)]
     seen: list[_Seen] = []
-    with ThreadPoolExecutor(threads) as pool:
-        for looked in pool.map(lambda chunk: [_look(one, inspect) for one in chunk], chunks):
-            seen += looked
-            progress("reading files", len(seen), len(examples))
+    for looked in _looked(chunks, inspect, threads):
+        seen += looked
+        progress("reading files", len(seen), len(examples))
     kept = [row for row, one in enumerate(seen) if one.fault is None]
     bad = tuple(SetAside(examples[row], *one.fault) for row, one in enumerate(seen) if one.fault is not None)
     set_aside = (*dataset.set_aside, *bad)
@@ -87,6 +91,22 @@ def scan(
     hashes = tuple(seen[row].hash for row in kept)
     findings = (*dataset.findings, *grouped(bad), *_by_kind(facts))
     return Scanned(left, hashes, facts, findings, set_aside, dataset.modality, dataset.source, dataset.notes)
+
+
+def _looked(chunks: Sequence[Sequence[Example]], inspect: Inspect, threads: int) -> Iterator[list[_Seen]]:
+    """Yield what was seen of each chunk, in order."""
+
+    def look(chunk: Sequence[Example]) -> list[_Seen]:
+        return [_look(one, inspect) for one in chunk]
+
+    # The work on a file that is in memory is so short that two threads mostly wait for each other's interpreter lock.
+    for number, chunk in enumerate(chunks):
+        begun, worked = time.perf_counter(), time.thread_time()
+        yield look(chunk)
+        if time.perf_counter() - begun > WAITED * (time.thread_time() - worked):
+            with ThreadPoolExecutor(threads) as pool:
+                yield from pool.map(look, chunks[number + 1 :])
+            return
 
 
 def _look(example: Example, inspect: Inspect) -> _Seen:

@@ -86,15 +86,16 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray, *, bins: int = 
     gap = right - confidence
     value = float(np.abs(np.bincount(place, gap, minlength=bins)).sum() / n)
     random = np.random.default_rng((seed, n))
+    here = np.zeros((n, bins), np.float32)
+    here[np.arange(n), place] = 1
+    of_gap, sure_of = here * gap[:, None].astype(np.float32), np.bincount(place, confidence, minlength=bins)
     draws, perfect = [], []
     for rows in resamples(n, seed):
-        offset = np.arange(len(rows))[:, None] * bins
-        shape, size = (len(rows), bins), len(rows) * bins
-        sums = np.bincount((place[rows] + offset).ravel(), gap[rows].ravel(), minlength=size)
-        draws.append(np.abs(sums.reshape(shape)).sum(axis=1) / n)
-        chance = (random.random((len(rows), n), dtype=np.float32) < confidence) - confidence
-        sums = np.bincount((place + offset).ravel(), chance.ravel(), minlength=size)
-        perfect.append(np.abs(sums.reshape(shape)).sum(axis=1) / n)
+        offset = np.arange(len(rows))[:, None] * n
+        often = np.bincount((rows + offset).ravel(), minlength=rows.size).reshape(rows.shape)
+        draws.append(np.abs(often.astype(np.float32) @ of_gap).sum(axis=1) / n)
+        chance = random.random(rows.shape, dtype=np.float32) < confidence
+        perfect.append(np.abs(chance.astype(np.float32) @ here - sure_of).sum(axis=1) / n)
     low, high = np.quantile(np.concatenate(draws), (0.025, 0.975))
     by_chance = value <= np.quantile(np.concatenate(perfect), 0.975)
     lower = 0.0 if by_chance else float(np.clip(2 * value - high, 0.0, value))

@@ -9,8 +9,8 @@ from graft.errors import DataError, must
 from graft.evaluation.intervals import RESAMPLES, bias_corrected, resamples, wilson
 from graft.types import Estimate
 
-FitPredict = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-"""``(train features, train targets, test features) -> class numbers (m,) or logits (m, C)``."""
+Answers = Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], Sequence[np.ndarray]]
+"""``(rows to train on, rows to ask), one array a fold -> class numbers (m,) or logits (m, C), one array a fold``."""
 
 _EXPONENTS = np.linspace(0.05, 2.0, 40)
 
@@ -55,9 +55,8 @@ class LearningCurve:
 
 
 def learning_curve(
-    features: np.ndarray,
     targets: np.ndarray,
-    fit_predict: FitPredict,
+    answers: Answers,
     *,
     fractions: Sequence[float] = (0.1, 0.2, 0.35, 0.6, 1.0),
     folds: int = 5,
@@ -65,28 +64,27 @@ def learning_curve(
 ) -> LearningCurve:
     """Train on growing shares of the data and ask each example once, when its fold is held out.
 
-    ``features`` (n, d), ``targets`` (n,). In each fold the smaller training sets are parts of the larger, and every
-    class keeps its share in all of them; shares that would leave some class without an example are passed over.
-    Calls ``fit_predict`` at most ``folds * len(fractions)`` times. Raises DataError for fewer than 2 classes.
+    ``targets`` (n,). In each fold the smaller training sets are parts of the larger, and every class keeps its share
+    in all of them; shares that would leave some class without an example are passed over. Calls ``answers`` once a
+    share, with all folds. Raises DataError for fewer than 2 classes.
     """
     targets = np.asarray(targets)
     n, sizes = len(targets), np.unique(targets, return_counts=True)[1]
-    if len(sizes) < 2 or len(features) != n:
-        got = f"{len(sizes)} classes, {len(features)} rows of features, {n} targets"
-        raise DataError(must("the data of a learning curve", "features and targets of 2 classes", got, "Add examples"))
+    if len(sizes) < 2:
+        got = f"{len(sizes)} classes and {n} targets"
+        raise DataError(must("the data of a learning curve", "targets of 2 classes or more", got, "Add examples"))
     folds = int(max(2, min(folds, np.median(sizes))))
     fold, order = _deal(targets, folds, np.random.default_rng(seed))
     kept = [one for one in sorted(set(fractions)) if one == 1.0 or one * np.median(sizes) * (1 - 1 / folds) >= 1.5]
     right, labels = np.zeros((len(kept), n)), np.zeros((len(kept), folds))
-    for held in range(folds):
-        inside, asked = order[fold[order] != held], np.flatnonzero(fold == held)
-        depth = _depth(targets[inside])
-        for row, share in enumerate(kept):
-            # At least one of every class, else the model could not even name it.
-            train = np.sort(inside[(depth < share) | _first(targets[inside])])
-            said = np.asarray(fit_predict(features[train], targets[train], features[asked]))
-            said = said.argmax(axis=1) if said.ndim == 2 else said
-            right[row, asked], labels[row, held] = said == targets[asked], len(train)
+    asked = [np.flatnonzero(fold == held) for held in range(folds)]
+    inside = [order[fold[order] != held] for held in range(folds)]
+    for row, share in enumerate(kept):
+        # At least one of every class, else the model could not even name it.
+        train = [np.sort(one[(_depth(targets[one]) < share) | _first(targets[one])]) for one in inside]
+        labels[row] = [len(one) for one in train]
+        for rows, said in zip(asked, answers(train, asked), strict=True):
+            right[row, rows] = (said.argmax(axis=1) if said.ndim == 2 else said) == targets[rows]
     return _read(right, labels.mean(axis=1), fold, seed)
 
 

@@ -16,8 +16,8 @@ from graft.features.keys import view_seed
 from graft.preprocess import Preprocess
 from graft.types import Example
 
-AHEAD_BYTES = 64 << 20
-"""What may wait, decoded, for the network."""
+AHEAD_BYTES = 128 << 20
+"""What may wait, decoded, for the network: about what is decoded while that is made ready."""
 
 
 def usable_cores() -> int:
@@ -44,7 +44,8 @@ class Decoded:
 
     job: Job
     views: dict[int, np.ndarray] = field(default_factory=dict)
-    perceptual_hash: int | None = None
+    miniature: np.ndarray | None = None
+    """What the perceptual hash is made of, many at once."""
     simple_features: np.ndarray | None = None
     failed: str | None = None
     seconds: float = 0.0
@@ -122,7 +123,7 @@ class Decoding:
         return Decoded(
             job,
             views,
-            self.preprocess.perceptual_hash(plain) if plain is not None and job.perceptual_hash else None,
+            self.preprocess.miniature(plain) if plain is not None and job.perceptual_hash else None,
             self.preprocess.simple_features(plain) if plain is not None and job.simple_features else None,
             seconds=time.thread_time() - start,
         )

@@ -213,11 +213,12 @@ class Pass:
             if self.shelf is not None and len(keys):
                 self.shelf.append(keys, _narrow(output, self.shelf.dtype))
                 self.tally.computed += len(keys)
-            self.extras.write(finished)
+            self.extras.add(finished)
             done += len(finished)
             self.progress(f"{self.what.backbone.name} to cut {self.what.cut}", min(done, total), total)
         for _, finished in waiting:
-            self.extras.write(finished)
+            self.extras.add(finished)
+        self.extras.write()
         self.tally.seconds["run"] += time.perf_counter() - started
 
     def _batches(
@@ -242,9 +243,9 @@ class Pass:
                     waiting.append((np.stack(keys), finished))
                     yield np.stack(arrays)
                     arrays, keys, finished = [], [], []
-            finished.append(Decoded(one.job, {}, one.perceptual_hash, one.simple_features))
+            finished.append(Decoded(one.job, {}, one.miniature, one.simple_features))
             if not arrays and len(finished) >= LOOK_EVERY:
-                self.extras.write(finished)
+                self.extras.add(finished)
                 finished = []
         if arrays:
             waiting.append((np.stack(keys), finished))

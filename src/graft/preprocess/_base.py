@@ -63,8 +63,13 @@ class Preprocess(ABC):
         """NumPy name of the preprocessed array's dtype, such as ``uint8``."""
 
     @abstractmethod
-    def perceptual_hash(self, fitted: np.ndarray) -> int:
-        """Return a 64-bit hash of view 0 that near-identical inputs share but for a few bits."""
+    def miniature(self, fitted: np.ndarray) -> np.ndarray:
+        """Return what the perceptual hash of a view 0 is made of: a small array, quickly made."""
+
+    @staticmethod
+    @abstractmethod
+    def perceptual_hashes(miniatures: np.ndarray) -> np.ndarray:
+        """Return uint64 (n,) of n miniatures: hashes that near-identical inputs share but for a few bits."""
 
     @abstractmethod
     def simple_features(self, fitted: np.ndarray) -> np.ndarray:

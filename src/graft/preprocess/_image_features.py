@@ -3,8 +3,7 @@
 from typing import Final
 
 import numpy as np
-import torch
-from torchvision.transforms.v2 import functional
+from PIL import Image
 
 GREY: Final = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 """ITU-R BT.601 weights of red, green and blue, as Pillow's mode L has them."""
@@ -16,15 +15,16 @@ COLOUR_LEVELS = 4
 
 def _small(fitted: np.ndarray, side: int) -> np.ndarray:
     """Return uint8 (3, side, side), antialiased."""
-    pixels = torch.from_numpy(fitted if fitted.flags.writeable else fitted.copy())
-    small: np.ndarray = functional.resize(pixels, [side, side], antialias=True).numpy()
-    return small
+    _, height, width = fitted.shape
+    # Channel by channel and by Pillow, which holds no lock meanwhile: this runs beside the network, in several threads.
+    planes = [Image.frombuffer("L", (width, height), np.ascontiguousarray(plane), "raw", "L", 0, 1) for plane in fitted]
+    return np.stack([np.asarray(one.resize((side, side), Image.Resampling.BILINEAR)) for one in planes])
 
 
 def _grey(pixels: np.ndarray) -> np.ndarray:
     """Return float32 (height, width) of uint8 (3, height, width)."""
-    grey: np.ndarray = np.tensordot(GREY, pixels.astype(np.float32), 1)
-    return grey
+    grey: np.ndarray = GREY @ pixels.reshape(3, -1).astype(np.float32)
+    return grey.reshape(pixels.shape[1:])
 
 
 def _cosines(side: int, kept: int) -> np.ndarray:
@@ -36,16 +36,29 @@ def _cosines(side: int, kept: int) -> np.ndarray:
 COSINES: Final = _cosines(HASH_SIDE, HASH_KEPT)
 
 
-def perceptual_hash(fitted: np.ndarray) -> int:
-    """Return the 64-bit hash of uint8 (3, height, width): low DCT frequencies of 32 x 32 grey against their median.
+def miniature(fitted: np.ndarray) -> np.ndarray:
+    """Return uint8 (3, height, width) as uint8 (3, 32, 32), each pixel the mean of the box that it stands for."""
+    _, height, width = fitted.shape
+    planes = np.ascontiguousarray(fitted)
+    if height % HASH_SIDE == 0 and width % HASH_SIDE == 0:
+        # All channels at once, one below the other: whole numbers of rows are joined, so that none is of two channels.
+        stacked = Image.frombuffer("L", (width, 3 * height), planes, "raw", "L", 0, 1)
+        return np.asarray(stacked.reduce((width // HASH_SIDE, height // HASH_SIDE))).reshape(3, HASH_SIDE, HASH_SIDE)
+    pictures = [Image.frombuffer("L", (width, height), one, "raw", "L", 0, 1) for one in planes]
+    return np.stack([np.asarray(one.resize((HASH_SIDE, HASH_SIDE), Image.Resampling.BOX)) for one in pictures])
+
+
+def perceptual_hashes(miniatures: np.ndarray) -> np.ndarray:
+    """Return the 64-bit hashes uint64 (n,) of uint8 (n, 3, 32, 32): low DCT frequencies against their median.
 
     Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010, with the bit order of
     the package imagehash. Near-identical pictures differ in a few of the 64 bits.
     """
-    grey = _grey(_small(fitted, HASH_SIDE))
-    low = COSINES @ grey @ COSINES.T
-    bits = np.packbits(low > np.median(low))
-    return int.from_bytes(bits.tobytes(), "big")
+    grey = np.tensordot(miniatures.astype(np.float32), GREY, (1, 0))
+    low = (COSINES @ grey @ COSINES.T).reshape(len(grey), -1)
+    bits = np.packbits(low > np.median(low, axis=1, keepdims=True), axis=1)
+    hashes: np.ndarray = bits.view(">u8")[:, 0].astype(np.uint64)
+    return hashes
 
 
 def simple_features(fitted: np.ndarray) -> np.ndarray:

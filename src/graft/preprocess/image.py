@@ -100,9 +100,14 @@ class Image(Preprocess):
         """Return the changes that ``text`` names, in their order. Raises SettingError with the nearest name."""
         return _image_augment.check_augmentation(text)
 
-    def perceptual_hash(self, fitted: np.ndarray) -> int:
-        """Return the 64-bit DCT hash of a view 0 (Zauner 2010)."""
-        return _image_features.perceptual_hash(fitted)
+    def miniature(self, fitted: np.ndarray) -> np.ndarray:
+        """Return a view 0 as uint8 (3, 32, 32)."""
+        return _image_features.miniature(fitted)
+
+    @staticmethod
+    def perceptual_hashes(miniatures: np.ndarray) -> np.ndarray:
+        """Return the 64-bit DCT hashes uint64 (n,) of miniatures (Zauner 2010)."""
+        return _image_features.perceptual_hashes(miniatures)
 
     def simple_features(self, fitted: np.ndarray) -> np.ndarray:
         """Return a colour histogram and HOG of a view 0, float32 (964,)."""

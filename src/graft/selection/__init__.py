@@ -1,6 +1,7 @@
 """What is tried, in which order, and what is kept: the ladder, and the course of a fit around it."""
 
+from graft.selection.memory import settled
 from graft.selection.settings import Plan, check, plan
 from graft.selection.work import look, network, work, write_beside
 
-__all__ = ["Plan", "check", "look", "network", "plan", "work", "write_beside"]
+__all__ = ["Plan", "check", "look", "network", "plan", "settled", "work", "write_beside"]

@@ -179,6 +179,8 @@ def judge(step: Step, material: Material, fitted: Fitted, seed: int, seconds: fl
     measured = evaluation.evaluate(material.task, logits, material.targets[rows], names=names, seed=seed)
     cut = fitted.cut if step.network and step.strategy.learns else None
     settings = {**asdict(step.strategy), **fitted.resolved}
+    # What later steps ask of the features, they ask of the probe's; others need not be held in memory.
+    fitted = fitted if step.starts else replace(fitted, basis=None)
     return Rung(
         step.name, measured.metrics, True, None, seconds, cut, settings=settings, head=material.head, fitted=fitted
     )

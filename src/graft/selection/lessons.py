@@ -1,5 +1,7 @@
 """What the stored features and the probe say of the data itself: suspect labels, and whether more labels would help."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -8,7 +10,7 @@ from graft.evaluation import LearningCurve
 from graft.selection.gather import Gathered
 from graft.selection.ladder import Climb
 from graft.strategies import Fitted
-from graft.training.logistic import decompose, solve
+from graft.training.logistic import solve
 from graft.types import Finding
 
 STRONG = 10.0
@@ -37,20 +39,20 @@ def suspects(gathered: Gathered, climbed: Climb) -> tuple[Finding, ...]:
 def more_labels(gathered: Gathered, climbed: Climb, seed: int) -> LearningCurve | None:
     """Return how the probe does with fewer labels, and what to expect of more, from the stored features alone."""
     probe = probe_of(climbed)
-    if probe is None or "strength" not in probe.resolved:
+    if probe is None or probe.basis is None:
         return None
     strength, outputs = float(probe.resolved["strength"]), gathered.task.outputs
-    rows = gathered.development
-    basis = decompose(gathered.top.read(rows))
+    scores = probe.basis.scores
+    truth = torch.from_numpy(gathered.targets(gathered.development[gathered.halves.both]))
 
-    def fit_predict(features: np.ndarray, targets: np.ndarray, asked: np.ndarray) -> np.ndarray:
-        scores, truth = torch.from_numpy(features), torch.from_numpy(targets)
-        found = None
+    def answers(train: Sequence[np.ndarray], asked: Sequence[np.ndarray]) -> list[np.ndarray]:
+        used = np.unique(np.concatenate(train))
+        counted = torch.from_numpy(np.stack([np.isin(used, one) for one in train], axis=1).astype(np.float32))
+        here, goal, found = scores[used], truth[used], None
         # From strong to weak: a cold start at a weak penalty ends at any of many solutions without error.
         for step in np.geomspace(max(STRONG, strength), strength, STEPS):
-            found = solve(scores, truth, torch.ones(len(truth), 1), outputs, step, start=found, tolerance=1e-3)
+            found = solve(here, goal, counted, outputs, step, start=found, tolerance=1e-3)
         assert found is not None
-        logits: np.ndarray = (torch.from_numpy(asked) @ found.weight[0] + found.bias[0]).numpy()
-        return logits
+        return [(scores[rows] @ found.weight[k] + found.bias[k]).numpy() for k, rows in enumerate(asked)]
 
-    return evaluation.learning_curve(basis.scores.numpy(), gathered.targets(rows), fit_predict, seed=seed)
+    return evaluation.learning_curve(truth.numpy(), answers, seed=seed)

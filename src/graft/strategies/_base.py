@@ -12,6 +12,7 @@ from torch import nn
 from graft.backbones import Backbone
 from graft.heads import Head
 from graft.tasks import Task
+from graft.training.logistic import Basis
 from graft.types import Progress, silent
 
 
@@ -44,6 +45,8 @@ class Fitted:
     """(len(train) + len(validation), outputs) out-of-fold, train first, where the strategy makes them."""
     training_head: nn.Module | None = None
     """The head that gave ``validation_logits`` where ``head`` was fitted on more: what later rungs start from."""
+    basis: Basis | None = field(default=None, repr=False)
+    """Training, then validation rows, plain, in their principal directions, where the strategy has decomposed them."""
     history: tuple[Mapping[str, float], ...] = ()
     """One mapping an epoch: ``epoch``, ``train_loss``, ``val_loss``, ``val_score``, ``lr``, ``seconds``."""
     notes: tuple[str, ...] = ()

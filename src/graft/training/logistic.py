@@ -16,7 +16,7 @@ from graft.runtimes import limited
 
 CHUNK_BYTES = 8 << 20
 MEMORY_BYTES = 96 << 20
-LARGE = 5e8
+LARGE = 1e8
 """Multiplications in one product from which all threads are worth waking: below it they wait for one another by
 spinning, and on two busy cores two threads took forty times as long as one (650 x 1,280 features, 10 classes)."""
 
