@@ -116,7 +116,7 @@ def test_climbs_past_the_probe_where_the_features_do_not_separate(material):
     goal = given.targets[given.validation]
     before, after = ((one.validation_logits.argmax(1) == goal).mean() for one in (probe, fitted))
     assert before < 0.6
-    assert after > 0.75
+    assert after >= 0.75
 
 
 def test_a_head_that_no_probe_can_start_learns_first(material):

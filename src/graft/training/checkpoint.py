@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-FORMAT = 1
+FORMAT = 2
 SHARE = 0.05
 """Writing takes at most about this share of the time."""
 
@@ -109,7 +109,7 @@ def unpack(
             averaged[rest].copy_(value)
         elif kind == "best":
             best[rest] = torch.empty_like(own[rest]).copy_(value)
-        else:
+        elif kind == "optimiser":
             index, _, slot = rest.partition(".")
             like = weights[int(index)]
             # Equal strides keep the elementwise kernels, and so the last bit, the same as without a restart.

@@ -12,6 +12,7 @@ from torch import nn
 
 from graft.errors import DivergenceError, must
 from graft.training import averaging, batches, checkpoint, guard, optimisers, precision, schedules
+from graft.training.blind import Blind
 from graft.training.fingerprint import fingerprint
 from graft.training.mixing import mix
 from graft.training.problem import Conditions, Model, Problem, Trained
@@ -85,6 +86,7 @@ class _Run:
             "best_loss": math.inf,
             "start_loss": math.inf,
         }
+        self.blind = Blind(problem.targets[problem.validation], self._judge, conditions.seed)
         self.stopped = False
         self.epoch_seconds = 0.0
 
@@ -100,8 +102,9 @@ class _Run:
             self.passing.append(f"A checkpoint was not used, since {saved}.")
         self._choose()
         self._plan()
-        loss, score, _ = self._validate()
+        loss, score, logits = self._validate()
         self.data |= {"start_loss": loss, "best_loss": loss, "best_score": score}
+        self.blind.see(logits)
         self._keep()
 
     def goes_on(self) -> bool:
@@ -125,7 +128,7 @@ class _Run:
         except _OutOfTime:
             self._stop()
             return
-        val_loss, score, _ = self._validate() if math.isfinite(train_loss) else (math.nan, math.nan, None)
+        val_loss, score, logits = self._validate() if math.isfinite(train_loss) else (math.nan, math.nan, None)
         data = self.data
         data["epoch"] += 1
         self.epoch_seconds = time.perf_counter() - begun
@@ -140,6 +143,8 @@ class _Run:
             best=data["best_score"],
             chance=self.problem.chance,
         )
+        if logits is not None and not why:
+            self.blind.see(logits)
         if why:
             self._go_back(why)
         elif (score, -val_loss) > (data["best_score"], -data["best_loss"]):
@@ -151,7 +156,7 @@ class _Run:
     def result(self) -> Trained:
         """Return the best weights and what is known about the run."""
         self._restore()
-        _, _, logits = self._validate()
+        assert self.blind.logits is not None
         model = self.model.to("cpu").to(memory_format=torch.contiguous_format).eval().requires_grad_(False)
         if self.data["best_epoch"] == 0:
             self.notes.append("No epoch was better on validation data than the start, which was kept.")
@@ -163,7 +168,8 @@ class _Run:
             "best_epoch": self.data["best_epoch"],
             "returns": self.data["returns"],
         }
-        return Trained(model.stages, model.head, logits, tuple(self.history), (*self.passing, *self.notes), resolved)
+        notes = (*self.passing, *self.notes)
+        return Trained(model.stages, model.head, self.blind.logits, tuple(self.history), notes, resolved)
 
     # -- one epoch ----------------------------------------------------------------------------------------------
 
@@ -227,11 +233,14 @@ class _Run:
         with torch.inference_mode(), self.choice.autocast(self.conditions.device):
             for inputs, _ in batches.plain(self.problem, rows, size, self.conditions.device):
                 found.append(model(self.choice.place(inputs)).float().cpu())
-        logits = torch.cat(found)
-        targets = self.problem.targets[rows]
-        loss = self.problem.loss(logits, torch.from_numpy(targets), 0.0).item()
-        plain = logits.numpy()
-        return loss, self.problem.score(plain, targets), plain
+        logits = torch.cat(found).numpy()
+        score, gain = self._judge(logits, self.problem.targets[rows])
+        return -gain, score, logits
+
+    def _judge(self, logits: np.ndarray, targets: np.ndarray) -> tuple[float, float]:
+        """Return score and negative loss of logits (n, outputs)."""
+        loss = self.problem.loss(torch.from_numpy(logits), torch.from_numpy(targets), 0.0).item()
+        return self.problem.score(logits, targets), -loss
 
     # -- state --------------------------------------------------------------------------------------------------
 
@@ -316,10 +325,12 @@ class _Run:
 
     def _save(self, *, force: bool) -> None:
         tensors, plain = checkpoint.pack(self.model, self.average.model, self.best, self.optimiser)
+        assert self.blind.logits is not None
         self.store.save(
-            tensors,
+            {**tensors, "blind.logits": torch.from_numpy(self.blind.logits)},
             {
                 **self.data,
+                "blind": self.blind.marks,
                 "history": self.history,
                 "notes": self.notes,
                 "optimiser": plain,
@@ -336,6 +347,7 @@ class _Run:
         self._ready()
         self.best = checkpoint.unpack(saved, self.model, self.average.model, self.optimiser, data["optimiser"])
         self.data = {name: data[name] for name in self.data}
+        self.blind.marks, self.blind.logits = data["blind"], saved.tensors["blind.logits"].numpy().copy()
         self.history, self.notes = list(data["history"]), list(data["notes"])
         self.epoch_seconds = data["epoch_seconds"]
         self.passing.append(f"Training was taken up again after epoch {data['epoch']}.")

@@ -62,7 +62,7 @@ class Trained:
     head: nn.Module
     """In eval mode, on the CPU."""
     validation_logits: np.ndarray
-    """(len(validation), outputs) float32, of the best weights."""
+    """(len(validation), outputs) float32, each row's from an epoch that was chosen without it (``Blind``)."""
     history: tuple[Mapping[str, float], ...]
     notes: tuple[str, ...]
     resolved: Mapping[str, Any]
