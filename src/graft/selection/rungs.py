@@ -15,6 +15,9 @@ from graft.strategies import Fitted, Material, Strategy
 SIMPLE = "simple_features"
 JOINED = "joined_probe"
 TUNING = ("partial", "full")
+FULL_SHARE = 0.1
+"""Of the budget that full fine-tuning may take without being asked for: it costs ten times what partial fine-tuning
+does, and on small data it has seldom brought more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +26,8 @@ class Budget:
 
     deadline: float
     """On the clock of ``time.monotonic``."""
+    whole: float
+    """Seconds that the person gave."""
     folder: Path | None = None
     on_epoch: Callable[[str, Mapping[str, float]], None] = lambda strategy, record: None
 
@@ -124,6 +129,9 @@ def _why_not(
             )
         if name == "full" and any(rung.strategy == "partial" and not rung.kept for rung in below):
             return "partial fine-tuning did not beat what is below it by more than chance"
+        if name == "full" and (need := _tuning_seconds(gathered, strategy)) > budget.whole * FULL_SHARE:
+            asked = f"--budget {np.ceil(need / FULL_SHARE / 60):.0f}m or --strategy full"
+            return f"it would take about {_spoken_seconds(need)}, over a tenth of the budget: ask for it with {asked}"
         need = _pass_seconds(gathered, strategy)
         if need > budget.left() / 2:
             return f"bringing its activations would take about {need:.0f} s of the {max(budget.left(), 0):.0f} s left"
@@ -151,3 +159,18 @@ def _pass_seconds(gathered: Gathered, strategy: Strategy) -> float:
     if choice is None or not choice.rates:
         return 0.0
     return len(gathered.parts.train) * strategy.n_views / max(choice.rates.values())
+
+
+def _tuning_seconds(gathered: Gathered, strategy: Strategy) -> float:
+    """Return about how long training the whole network takes: twice a pass of eager torch an epoch.
+
+    The backward pass costs two forward ones, and the rate was measured on one batch, which keeps half of the cores busy.
+    """
+    choice = gathered.extraction.choice
+    rate = choice.rates.get("torch:float32") if choice is not None else None
+    epochs: int = strategy.optimisation.epochs  # type: ignore[attr-defined]
+    return 2 * epochs * len(gathered.parts.train) / rate if rate else 0.0
+
+
+def _spoken_seconds(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

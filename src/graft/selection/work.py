@@ -71,7 +71,7 @@ def work(
     tell(gathered, listener)
     with Journal(gathered.means.store.root, *identity(recipe, gathered)) as journal:
         begun = time.perf_counter()
-        budget = Budget(deadline=deadline, folder=journal.folder, on_epoch=journal.epoch)
+        budget = Budget(deadline=deadline, whole=recipe.budget, folder=journal.folder, on_epoch=journal.epoch)
         climbed = climb(
             steps(gathered, plan, budget, ladder=recipe.strategy == "auto"),
             forced=None if recipe.strategy == "auto" else recipe.strategy,

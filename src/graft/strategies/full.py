@@ -9,7 +9,7 @@ from graft.strategies._base import Fitted, Material, Strategy
 from graft.strategies._fine_tune import fine_tune
 from graft.training import Numerics, Optimisation, Regularisation
 
-OPTIMISATION = Optimisation(lr=5e-4, stage_decay=0.8, epochs=10)
+OPTIMISATION = Optimisation(lr=5e-4, stage_decay=0.8, epochs=8)
 REGULARISATION = Regularisation()
 NUMERICS = Numerics()
 

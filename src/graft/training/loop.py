@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from graft.errors import DivergenceError, must
-from graft.training import averaging, batches, checkpoint, guard, optimisers, precision, schedules
+from graft.training import averaging, batches, checkpoint, depthwise, guard, optimisers, precision, schedules
 from graft.training.blind import Blind
 from graft.training.fingerprint import fingerprint
 from graft.training.mixing import mix
@@ -66,6 +66,8 @@ class _Run:
         self.optimisation, self.regularisation = optimisation, regularisation
         self.model = Model(copy.deepcopy(problem.stages), copy.deepcopy(problem.head)).to(conditions.device)
         self.model.requires_grad_(True)
+        if regularisation.freeze_depthwise:
+            depthwise.freeze(self.model.stages)
         self.store = checkpoint.Checkpoint(
             conditions.checkpoint,
             fingerprint(problem, self.model, (optimisation, regularisation, numerics), conditions.seed),
@@ -213,9 +215,7 @@ class _Run:
             inputs, targets = mix(
                 inputs, self.problem.soft(targets), draw, mixup=settings.mixup, cutmix=settings.cutmix
             )
-        with self.choice.autocast(self.conditions.device):
-            logits = self.model(self.choice.place(inputs))
-        loss = self.problem.loss(logits.float(), targets, settings.label_smoothing)
+        loss = self.problem.loss(self.choice.run(self.model, inputs), targets, settings.label_smoothing)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         if settings.clip > 0:
@@ -230,9 +230,9 @@ class _Run:
         rows = self.problem.validation
         found: list[torch.Tensor] = []
         size = max(64, self.optimisation.batch_size)
-        with torch.inference_mode(), self.choice.autocast(self.conditions.device):
+        with torch.inference_mode():
             for inputs, _ in batches.plain(self.problem, rows, size, self.conditions.device):
-                found.append(model(self.choice.place(inputs)).float().cpu())
+                found.append(self.choice.run(model, inputs).cpu())
         logits = torch.cat(found).numpy()
         score, gain = self._judge(logits, self.problem.targets[rows])
         return -gain, score, logits

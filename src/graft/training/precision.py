@@ -3,13 +3,14 @@
 import copy
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import nn
 
+from graft.training.depthwise import in_float32
 from graft.training.settings import Numerics
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -37,15 +38,15 @@ class Choice:
         """The layout as torch names it."""
         return torch.channels_last if self.layout == "channels_last" else torch.contiguous_format
 
-    def autocast(self, device: str) -> AbstractContextManager[object]:
-        """Return the context that the forward pass runs in."""
+    def run(self, model: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+        """Return what a model gives for a batch, as float32."""
+        placed = inputs.contiguous(memory_format=self.memory_format) if inputs.ndim == 4 else inputs
         if self.precision == "float32":
-            return nullcontext()
-        return torch.autocast(torch.device(device).type, torch.bfloat16)
-
-    def place(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Return a batch in the layout."""
-        return inputs.contiguous(memory_format=self.memory_format) if inputs.ndim == 4 else inputs
+            logits: torch.Tensor = model(placed)
+            return logits.float()
+        device = inputs.device.type
+        with torch.autocast(device, torch.bfloat16), in_float32(model) if device == "cpu" else nullcontext():
+            return model(placed).float()  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
@@ -108,9 +109,7 @@ def _measure(sample: Sample, way: Choice) -> tuple[float, float]:
     value, taken = 0.0, float("inf")
     for turn in range(3):
         begun = time.perf_counter()
-        with way.autocast(device.type):
-            logits = model(way.place(inputs))
-        loss = sample.loss(logits.float(), targets)
+        loss = sample.loss(way.run(model, inputs), targets)
         torch.autograd.grad(loss, weights, allow_unused=True)
         found = loss.item()
         if device.type == "cuda":
