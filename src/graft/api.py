@@ -9,10 +9,11 @@ from typing import Any
 
 from graft import artifact, backbones, data, heads, runtimes, selection, serving, strategies, tasks
 from graft.config import Recipe
-from graft.data import Dataset
+from graft.data import Dataset, readers
 from graft.errors import DataError, must
 from graft.evaluation import Evaluation
 from graft.evaluation import evaluate as judge
+from graft.evaluation.metrics import METRICS
 from graft.serving import Model, Prediction, SetAside
 from graft.types import Finding, Listener
 
@@ -228,10 +229,19 @@ def show(folder: str | Path) -> dict[str, Any]:
 
 
 def listing(what: str, *, settings: bool = False) -> list[dict[str, Any]]:
-    """Return what there is of ``backbones``, ``strategies``, ``heads``, ``tasks`` or ``runtimes``, as plain data."""
+    """Return what there is of ``backbones`` and the other lists of ``graft list``, as plain data."""
     if what == "backbones":
         return [asdict(one) for one in backbones.listing()]
-    registry: Any = {"strategies": strategies, "heads": heads, "tasks": tasks, "runtimes": runtimes}[what].REGISTRY
+    if what == "metrics":
+        return [{"name": name, "summary": str(one.__doc__).partition("\n")[0]} for name, one in METRICS.items()]
+    folders = {
+        "strategies": strategies,
+        "heads": heads,
+        "tasks": tasks,
+        "runtimes": runtimes,
+        "readers": readers,
+    }
+    registry: Any = folders[what].REGISTRY
     rows = [{"name": name, "summary": registry.summary(name)} for name in registry.names()]
     if settings:
         for row in rows:

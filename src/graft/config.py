@@ -79,10 +79,10 @@ class Recipe(BaseModel):
     def _sentence(cls, fault: Plain) -> str:
         name = str(fault["loc"][0])
         if fault["type"] == "extra_forbidden":
-            return str(unknown_name("a setting", name, cls.model_fields, "graft list settings"))
+            return str(unknown_name("a setting", name, cls.model_fields, "graft fit --help"))
         wanted = re.sub(r"^(Input|Value error,?) (should be )?", "", fault["msg"])
         wanted = wanted[0].lower() + wanted[1:]
-        return must(name, wanted, repr(fault["input"]), f"Its meaning: {cls.model_fields[name].description}")
+        return must(name, wanted, repr(fault["input"]), f"Give the {cls.model_fields[name].description}")
 
     def to_yaml(self, **more: object) -> str:
         """Return the recipe as YAML, with the settings as they were resolved where ``more`` gives them."""

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from torch import nn
 
 from graft import api, data
+from graft.config import Recipe
 from graft.errors import DataError, must
 from graft.selection import ready
 from graft.serving import Model
@@ -25,6 +26,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     A two-dimensional numeric array (n, features) is taken as ready features: the head alone is fitted, by the
     linear probe.
 
+    ``settings`` are further ones of the recipe (``runtime``, ``device``, ``head``) and of the strategies, dotted.
     Nothing is held out: scikit-learn's own ``cross_val_score``, ``train_test_split`` and ``GridSearchCV`` do that.
     """
 
@@ -66,18 +68,19 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             if len(X) != len(labels):
                 raise DataError(must("y", f"as long as X, {len(X)}", len(labels), "Give one label an input"))
             self.head_ = None
-            self.model_ = api.fit(
-                data.from_objects(X, [f"{number:06d}" for number in encoded]),
+            recipe = Recipe.read(
+                None,
+                self.settings or {},
                 test_share=0.0,
                 backbone=self.backbone,
                 strategy=self.strategy,
                 weights=self.weights,
                 augment=self.augment,
                 class_weights=self.class_weights,
-                settings=self.settings or {},
                 budget=self.budget,
                 seed=self.seed,
             )
+            self.model_ = api.fit(data.from_objects(X, [f"{number:06d}" for number in encoded]), recipe=recipe)
         return self
 
     def decision_function(self, X: Sequence[object] | np.ndarray) -> np.ndarray:

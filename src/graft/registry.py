@@ -27,6 +27,9 @@ T = typing.TypeVar("T")
 C = typing.TypeVar("C")
 
 
+LIST_SETTINGS = "graft list strategies --settings"
+
+
 class Registry(typing.Generic[T]):
     """The plug-ins of one folder.
 
@@ -93,7 +96,7 @@ def build(cls: type[C], settings: Mapping[str, Any], what: str, base: C | None =
     for key, value in settings.items():
         head, _, rest = key.partition(".")
         if head not in fields:
-            faults.append(str(unknown_name(f"a setting of {what}", head, fields, "graft list --settings")))
+            faults.append(str(unknown_name(f"a setting of {what}", head, fields, LIST_SETTINGS)))
         elif dataclasses.is_dataclass(hints[head]) and (rest or isinstance(value, Mapping)):
             nested.setdefault(head, {}).update({rest: value} if rest else value)
         elif rest:

@@ -1,7 +1,10 @@
 """The model folder: every byte counts, it appears whole or not at all, and what it holds is what was fitted."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -294,3 +297,17 @@ def test_older_formats_are_migrated_step_by_step(model, monkeypatch):
     monkeypatch.setitem(migrations.STEPS, 2, lambda told: {**told, "second": told["first"]})
     told = manifests.read(model)
     assert (told["format"], told["second"]) == (3, True)
+
+
+def test_what_a_killed_save_left_behind_goes_with_the_next(probe, tmp_path):
+    out = tmp_path / "model"
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    dead = tmp_path / f".model-{ended.pid}-abc"
+    living, other = tmp_path / f".model-{os.getpid()}-abc", tmp_path / f".model2-{ended.pid}-abc"
+    for one in (dead, living, other):
+        one.mkdir()
+        (one / "model.safetensors").write_bytes(b"half")
+    artifact.save(out, artifact.load(probe.folder))
+    assert not dead.exists()
+    assert living.exists() and other.exists()

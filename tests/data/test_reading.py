@@ -74,3 +74,10 @@ def test_find_inputs_refuses_what_is_not_there(folder):
         data.find_inputs([root / "b.png"])
     with pytest.raises(DataError, match=r"must be a folder with images. Got none. Check the path\.$"):
         data.find_inputs([root / "empty"])
+
+
+def test_a_link_to_itself_is_not_its_own_nearest_name(tmp_path):
+    loop = tmp_path / "photos"
+    loop.symlink_to(loop)
+    with pytest.raises(DataError, match=r"Got nothing there\. Check the path\.$"):
+        data.read(loop)

@@ -2,6 +2,7 @@
 
 import csv
 import threading
+import time
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -93,7 +94,7 @@ def test_all_files_broken(folder):
         data.scan(data.read(root), quiet)
     assert str(caught.value) == (
         f"The data in '{root}' must be at least 2 classes with readable files. Got 0 classes after 3 set aside "
-        f"(3 zero_size), the first '{root}/a/1.png'. Mend or replace what was set aside."
+        f"(3 zero_size), the first '{root}/a/1.png'. Copy it again from its source."
     )
 
 
@@ -152,3 +153,28 @@ def test_real_photos_are_all_kept(real):
     for name, n in (("clothing", 1022), ("sign_digits", 1000)):
         found = data.scan(data.read(real / name), REGISTRY.get("image")().inspect)
         assert len(found.examples) == n and not found.set_aside
+
+
+def test_files_that_are_waited_for_are_read_by_several_threads(folder, monkeypatch):
+    reading = []
+
+    def slow(self):
+        reading.append(threading.get_ident())
+        time.sleep(0.002)
+        return self.path.read_bytes()
+
+    source = data.read(folder({f"{n % 3}/{n}.png": n for n in range(300)}))
+    monkeypatch.setattr(Example, "read", slow)
+    found = data.scan(source, quiet, threads=3)
+    assert len(set(reading)) == 4  # the first files are read by the caller
+    assert [one.path for one in found.examples] == [one.path for one in source.examples]
+
+
+def test_one_reason_for_all_is_what_the_error_advises(folder):
+    def refuse(content, source):
+        return Facts(
+            findings=(Finding("too_large", (source,), "It must be small. Got much. Raise --max-pixels.", "error"),)
+        )
+
+    with pytest.raises(DataError, match=r"2 set aside \(2 too_large\).+ Raise --max-pixels\.$"):
+        data.scan(data.read(folder({"a/1.png": 1, "b/1.png": 2})), refuse)

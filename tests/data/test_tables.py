@@ -122,7 +122,8 @@ def test_errors_of_columns(home, kind):
         data.read(source)
     assert str(caught.value) == (
         f"'list.{kind}' must be a table whose first row names its columns, one of them a path "
-        "(path, filepath, file, filename, ...). Got columns 'text', 'kind'. Name the column with input_column."
+        "(path, filepath, file, filename, ...). Got columns 'text', 'kind'. Name the column with "
+        "--input (input_column in Python)."
     )
     with pytest.raises(DataError) as caught:
         data.read(source, input_column="text", label_column="kinds")

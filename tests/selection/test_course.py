@@ -8,6 +8,7 @@ import pytest
 from graft import api, selection
 from graft.config import Recipe
 from graft.errors import LockedError
+from graft.selection import ladder, rungs
 from graft.types import Listener
 from quick_fit import make_photos
 
@@ -130,6 +131,21 @@ def test_a_budget_that_is_spent_leaves_out_and_says_so(tmp_path):
     model = api.fit(hard(tmp_path / "hard"), strategy="auto", budget=0.5, settings=TUNING | MANY, **SETTINGS)
     assert "partial" not in [one["strategy"] for one in model.manifest["rungs"]]
     assert any("Partial was left out" in one and "s left" in one for one in model.manifest["sentences"])
+
+
+def test_full_fine_tuning_is_left_out_where_it_would_eat_the_budget(tmp_path, monkeypatch):
+    monkeypatch.setattr(rungs, "LEVEL", 1.1)
+    monkeypatch.setattr(ladder, "LEVEL", 1.1)
+    source = hard(tmp_path / "hard")
+    asked = {"strategy": "auto", "views": 1, "settings": TUNING, **SETTINGS}
+    monkeypatch.setattr(rungs, "_tuning_seconds", lambda gathered, strategy: 89.0)
+    within = api.fit(source, **asked)
+    monkeypatch.setattr(rungs, "_tuning_seconds", lambda gathered, strategy: 95.0)
+    beyond = api.fit(source, **asked)
+    assert "full" in [one["strategy"] for one in within.manifest["rungs"]]
+    assert "full" not in [one["strategy"] for one in beyond.manifest["rungs"]]
+    said = "Full was left out: it would take about 95 s, over a tenth of the budget: ask for it with --budget 16m"
+    assert any(one.startswith(said) for one in beyond.manifest["sentences"])
 
 
 def test_perfect_probes_are_not_tuned(photos):

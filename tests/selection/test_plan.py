@@ -44,6 +44,18 @@ def test_nested_mappings_do_as_well_as_dots():
     assert found["partial"].regularisation.mixup == 0
 
 
+def test_views_are_for_what_is_trained_on_them():
+    found = settings_of(plan("partial", "linear", {}, views=3, from_stage=None))
+    assert (found["linear_probe"].views, found["partial"].views) == (1, 3)
+    assert settings_of(plan("linear_probe", "linear", {}, views=3, from_stage=None))["linear_probe"].views == 3
+
+
+def test_a_head_that_a_linear_strategy_cannot_fit_is_refused():
+    for strategy in ("linear_probe", "nearest_mean"):
+        with pytest.raises(SettingError, match=r"head must be linear with the strategy .+ Got 'mlp'\. .*frozen_head"):
+            plan(strategy, "mlp", {})
+
+
 def test_flags_reach_all_that_have_them_and_settings_win():
     found = settings_of(plan("auto", "linear", {"full.views": 1}, views=3, from_stage="2"))
     assert (found["partial"].views, found["full"].views, found["partial"].from_stage) == (3, 1, "2")

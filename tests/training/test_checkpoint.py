@@ -82,9 +82,9 @@ def test_resumed_after_a_return_is_uninterrupted_to_the_bit(problem, tmp_path):
 
 def test_a_finished_run_is_not_trained_again(problem, tmp_path):
     whole = run(problem(), checkpoint=tmp_path)
-    epochs = []
-    again = run(problem(), checkpoint=tmp_path, on_epoch=epochs.append)
-    assert epochs == []
+    records = []
+    again = run(problem(), checkpoint=tmp_path, on_epoch=records.append)
+    assert [one["seconds"] for one in records] == [one["seconds"] for one in whole.history], "told again, not trained"
     assert_same_bits(whole, again)
 
 
@@ -163,3 +163,11 @@ def test_sigkill_within_an_epoch(problem, tmp_path):
     resumed = run(problem(), seed=7, checkpoint=tmp_path)
     assert any("taken up again after epoch 2" in note for note in resumed.notes)
     assert_same_bits(whole, resumed)
+
+
+def test_epochs_before_a_kill_are_told_again(problem, tmp_path):
+    seen = []
+    with pytest.raises(KilledError):
+        run(problem(), checkpoint=tmp_path, on_epoch=killer(2))
+    whole = run(problem(), checkpoint=tmp_path, on_epoch=lambda record: seen.append(record["epoch"]))
+    assert seen == [one["epoch"] for one in whole.history]

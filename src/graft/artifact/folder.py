@@ -1,6 +1,7 @@
 """The saved model: a folder of data, never code, that appears whole or not at all and is checked when it is loaded."""
 
 import ctypes
+import glob
 import os
 import shutil
 import tempfile
@@ -113,7 +114,8 @@ def save(
     work: Path | None = None
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+        _sweep(out)
+        work = Path(tempfile.mkdtemp(prefix=f".{out.name}-{os.getpid()}-", dir=out.parent))
         tensors = backbones.tensors_of(model.backbone)
         if slim:
             kept = tuple(f"{BODY}{i}." for i in range(model.cut, model.backbone.n_stages))
@@ -134,6 +136,27 @@ def save(
         if work is not None:
             shutil.rmtree(work, ignore_errors=True)
     return replace(model, manifest=sealed)
+
+
+def _sweep(out: Path) -> None:
+    """Remove what saves to the same place left beside it when they were killed."""
+    for left in out.parent.glob(f".{glob.escape(out.name)}-*-*"):
+        pid = left.name.removeprefix(f".{out.name}-").partition("-")[0]
+        if pid.isdecimal() and not _runs(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _runs(pid: int) -> bool:
+    """Return whether a process of that number is there, or cannot be asked for."""
+    if os.name != "posix":  # where asking by a signal would send one
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _swap(work: Path, out: Path) -> None:

@@ -10,6 +10,8 @@ def inspect(
     label_column: options.LabelColumn = None,
     group_column: options.GroupColumn = None,
     max_pixels: options.MaxPixels = None,
+    device: options.Device = None,
+    runtime: options.Runtime = None,
     seed: options.Seed = None,
     as_json: options.Json = False,
 ) -> None:
@@ -23,6 +25,8 @@ def inspect(
         label_column=label_column,
         group_column=group_column,
         max_pixels=max_pixels,
+        device=device,
+        runtime=runtime,
         seed=seed,
     )
     with watching(quiet=as_json) as listener:

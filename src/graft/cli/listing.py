@@ -17,6 +17,8 @@ class What(StrEnum):
     heads = "heads"
     tasks = "tasks"
     runtimes = "runtimes"
+    readers = "readers"
+    metrics = "metrics"
 
 
 def listing(
@@ -25,7 +27,7 @@ def listing(
     seed: options.Seed = None,
     as_json: options.Json = False,
 ) -> None:
-    """List the backbones, strategies, heads, tasks or runtimes that there are, and their settings."""
+    """List what there is of backbones, strategies, heads, tasks, runtimes, readers or metrics, and their settings."""
     from graft import api
 
     rows = api.listing(what.value, settings=settings)

@@ -101,5 +101,8 @@ def require_classes(examples: Sequence[Example], set_aside: Sequence[SetAside], 
     if set_aside:
         got += f" after {reasons(set_aside)}, the first {set_aside[0].example.source!r}"
     do = "Mend or replace what was set aside" if set_aside else "Add a folder, or rows, of another class"
+    if len({one.kind for one in set_aside}) == 1 and ". " in set_aside[0].message:
+        # All for one reason: what its sentence advises is what helps.
+        do = set_aside[0].message.rpartition(". ")[2]
     wanted = f"at least {count(least, 'class', 'classes')} with readable files"
     raise DataError(must(f"The data in {source!r}", wanted, got, do))

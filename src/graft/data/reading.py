@@ -108,7 +108,8 @@ def _exists(path: Path) -> bool:
 def _absent(path: Path) -> str:
     parent = path.parent
     try:
-        siblings = [one.name for one in parent.iterdir()]
+        # A link that leads nowhere is there by name, and no better than none.
+        siblings = [one.name for one in parent.iterdir() if one.name != path.name]
     except OSError:
         siblings = []
     near = get_close_matches(path.name, siblings, n=1, cutoff=0.6)

@@ -141,7 +141,7 @@ def class_scores(classes: Sequence[str], matrix: np.ndarray) -> tuple[ClassScore
 def _check_names(names: Sequence[str]) -> list[str]:
     for name in names:
         if name not in METRICS:
-            raise unknown_name("metric", name, METRICS, "graft list tasks --settings")
+            raise unknown_name("metric", name, METRICS, "graft list metrics")
     return [one for one in METRICS if one in names or (one == "calibration_error_raw" and "calibration_error" in names)]
 
 

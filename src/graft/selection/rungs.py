@@ -164,7 +164,7 @@ def _pass_seconds(gathered: Gathered, strategy: Strategy) -> float:
 def _tuning_seconds(gathered: Gathered, strategy: Strategy) -> float:
     """Return about how long training the whole network takes: twice a pass of eager torch an epoch.
 
-    The backward pass costs two forward ones, and the rate was measured on one batch, which keeps half of the cores busy.
+    The backward pass costs two forward ones, and the rate was measured on one batch, which leaves cores idle.
     """
     choice = gathered.extraction.choice
     rate = choice.rates.get("torch:float32") if choice is not None else None

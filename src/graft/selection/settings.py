@@ -33,9 +33,7 @@ def plan(strategy: str, head: str, settings: Mapping[str, Any], **shared: object
     ``auto`` plans the whole ladder. A single strategy is planned with the rungs that it starts from.
     Raises SettingError with all that is wrong, UnknownNameError for an unknown strategy or head.
     """
-    if strategy != "auto" and not strategies.REGISTRY.get(strategy).learns:
-        do = "Take nearest_mean or linear_probe; auto shows this one as the floor"
-        raise SettingError(must("strategy", "one that learns something", repr(strategy), do))
+    _refuse(strategy, head)
     chosen = rungs(strategy, heads.REGISTRY.get(head))
     known = {name: {one.name for one in strategies.REGISTRY.settings(name)} for name in chosen}
     own: dict[str, dict[str, Any]] = {name: {} for name in chosen}
@@ -57,6 +55,8 @@ def plan(strategy: str, head: str, settings: Mapping[str, Any], **shared: object
                 faults.append(str(unknown_name("a setting", key, names, "graft list strategies --settings")))
     for key, value in shared.items():
         takers = [name for name in chosen if key in known[name]]
+        # A probe that other rungs start from is fitted on plain inputs, whatever views those are trained on.
+        takers = [name for name in takers if not strategies.REGISTRY.get(name).linear or name == strategy]
         if value is not None and not takers:
             do = "Leave it out, or take a strategy that has it, such as partial"
             faults.append(must(FLAGS.get(key, key), f"left out with the strategy {strategy}", value, do))
@@ -75,6 +75,19 @@ def plan(strategy: str, head: str, settings: Mapping[str, Any], **shared: object
     if faults:
         raise SettingError("\n".join(dict.fromkeys(faults)))
     return Plan(tuple(built), made, start(made))
+
+
+def _refuse(strategy: str, head: str) -> None:
+    """Raise SettingError for a strategy that nobody can want, alone or with that head."""
+    if strategy == "auto":
+        return
+    kind = strategies.REGISTRY.get(strategy)
+    if not kind.learns:
+        do = "Take nearest_mean or linear_probe; auto shows this one as the floor"
+        raise SettingError(must("strategy", "one that learns something", repr(strategy), do))
+    if kind.linear and not heads.REGISTRY.get(head).convex:
+        do = "Take the strategy frozen_head, which trains any head, or leave the head out"
+        raise SettingError(must("head", f"linear with the strategy {strategy}", repr(head), do))
 
 
 def check(chosen: Plan, backbone: Backbone, augmentation: str) -> None:

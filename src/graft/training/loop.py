@@ -351,6 +351,8 @@ class _Run:
         self.history, self.notes = list(data["history"]), list(data["notes"])
         self.epoch_seconds = data["epoch_seconds"]
         self.passing.append(f"Training was taken up again after epoch {data['epoch']}.")
+        for record in self.history:
+            self.conditions.on_epoch(record)
 
 
 def _step_seed(seed: int, epoch: int, step: int) -> int:

@@ -91,7 +91,7 @@ class TableReader(Reader):
             return None
         if name not in names:
             near = get_close_matches(name, names, n=1, cutoff=0.5)
-            do = f"Take {near[0]!r}, the nearest name" if near else f"Give another {setting}"
+            do = f"Take {near[0]!r}, the nearest name" if near else f"Give another {_flag(setting)}"
             raise DataError(must(f"The {what} column of {source.name!r}", f"one of {_listed(names)}", repr(name), do))
         return _single(name, names)
 
@@ -104,7 +104,7 @@ class TableReader(Reader):
             if guess in plain:
                 return _single(plain[guess], names)
         wanted = f"a table whose first row names its columns, one of them a {what} ({', '.join(guesses[:4])}, ...)"
-        do = f"Name the column with {setting}"
+        do = f"Name the column with {_flag(setting)}"
         raise DataError(must(f"{source.name!r}", wanted, f"columns {_listed(names)}", do))
 
     def _parts(self, names: list[str], table: Table, notes: list[str], source: Path) -> list[Part | None] | None:
@@ -122,6 +122,11 @@ class TableReader(Reader):
             return None
         notes.append(f"took the parts from column {column!r}")
         return [PART_WORDS.get(word) for word in words]
+
+
+def _flag(setting: str) -> str:
+    """Return how a person names a column: ``--input``, or ``input_column`` in Python."""
+    return f"--{setting.removesuffix('_column')} ({setting} in Python)"
 
 
 @dataclass

@@ -1,0 +1,26 @@
+"""The garbage collector during a fit: what was there is left alone, and all is as before afterwards."""
+
+import gc
+
+import pytest
+
+from graft.selection import settled
+
+
+def test_objects_are_set_apart_and_given_back():
+    assert gc.get_freeze_count() == 0
+    with pytest.raises(KeyError), settled():
+        assert gc.get_freeze_count() > 10_000
+        raise KeyError
+    assert gc.get_freeze_count() == 0
+
+
+def test_what_a_caller_froze_stays_frozen():
+    gc.freeze()
+    try:
+        before = gc.get_freeze_count()
+        with settled():
+            assert gc.get_freeze_count() == before
+        assert gc.get_freeze_count() == before
+    finally:
+        gc.unfreeze()
