@@ -36,6 +36,7 @@ def tables(*, quick: bool) -> Iterator[Table]:
     notes = [
         f"From {STAGE} on, batches of {BATCH}, {told['precision']}, {told['layout'].replace('_', ' ')}, {VIEWS} stored "
         "views. An epoch reads activations, mixes them, clips gradients and moves the weights; bare passes do not. "
+        "Both leave depthwise filters as they are. "
         "Each epoch was followed by its bare passes, and the ratio is the median of the pairs. "
         f"Storing the activations took {seconds(told['extraction'])}, once."
     ]
@@ -117,14 +118,18 @@ def _problem(source: str) -> tuple[Any, float]:
 class _Bare:
     """Forward and backward passes over batches that lie ready in memory, and nothing else."""
 
-    def __init__(self, problem: Any, precision: str, layout: str) -> None:
+    def __init__(self, problem: Any, precision: Any, layout: Any) -> None:
+        from graft.training import depthwise
+        from graft.training.precision import Choice
+
         self.layout = torch.channels_last if layout == "channels_last" else torch.contiguous_format
         model = nn.Sequential(copy.deepcopy(problem.stages), copy.deepcopy(problem.head)).requires_grad_(True).train()
         for module in model.modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.eval()
+        depthwise.freeze(model[0])
         self.model = model.to(memory_format=self.layout)
-        self.half = precision == "bfloat16"
+        self.choice = Choice(precision, layout)
         rows = problem.train
         self.batches = []
         for start in range(0, len(rows), BATCH):
@@ -136,8 +141,6 @@ class _Bare:
         """Return the time of one pass over all batches."""
         start = time.perf_counter()
         for inputs, targets in self.batches:
-            with torch.autocast("cpu", torch.bfloat16, enabled=self.half):
-                logits = self.model(inputs)
-            functional.cross_entropy(logits.float(), targets).backward()
+            functional.cross_entropy(self.choice.run(self.model, inputs), targets).backward()
             self.model.zero_grad(set_to_none=True)
         return time.perf_counter() - start

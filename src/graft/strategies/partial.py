@@ -10,7 +10,7 @@ from graft.strategies._base import Fitted, Material, Strategy
 from graft.strategies._fine_tune import fine_tune
 from graft.training import Numerics, Optimisation, Regularisation
 
-OPTIMISATION = Optimisation(lr=5e-4, stage_decay=0.9, epochs=8)
+OPTIMISATION = Optimisation(lr=1e-3, stage_decay=0.9, epochs=8)
 REGULARISATION = Regularisation()
 NUMERICS = Numerics()
 
