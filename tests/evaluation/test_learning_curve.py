@@ -37,6 +37,23 @@ def test_smaller_training_sets_are_parts_of_larger_ones_and_hold_every_class():
     assert sorted(np.concatenate(calls[0][1])) == list(range(300))
 
 
+def test_answers_that_are_known_are_not_asked_for_again():
+    _, targets = blobs(200, 4, 0.5)
+    fold, logits = np.arange(200) % 4, np.eye(4)[np.where(np.arange(200) < 150, targets, (targets + 1) % 4)]
+    shares = []
+
+    def spy(train, asked):
+        shares.append(len(train[0]))
+        assert [set(rows % 4) for rows in asked] == [{0}, {1}, {2}, {3}]
+        return [np.zeros((len(rows), 4)) for rows in asked]
+
+    curve = learning_curve(targets, spy, held_out=(fold, logits))
+    assert len(shares) == 4
+    assert max(shares) < 100
+    assert curve.points[-1].accuracy.value == 0.75
+    assert curve.points[-1].labels == 150
+
+
 def test_points_carry_their_accuracy_and_more_labels_help_where_they_do():
     curve = curve_of(*blobs(400, 6, 0.5))
     assert [one.accuracy.n for one in curve.points] == [400] * 5

@@ -58,6 +58,7 @@ def learning_curve(
     targets: np.ndarray,
     answers: Answers,
     *,
+    held_out: tuple[np.ndarray, np.ndarray] | None = None,
     fractions: Sequence[float] = (0.1, 0.2, 0.35, 0.6, 1.0),
     folds: int = 5,
     seed: int = 0,
@@ -66,7 +67,8 @@ def learning_curve(
 
     ``targets`` (n,). In each fold the smaller training sets are parts of the larger, and every class keeps its share
     in all of them; shares that would leave some class without an example are passed over. Calls ``answers`` once a
-    share, with all folds. Raises DataError for fewer than 2 classes.
+    share, with all folds. ``held_out`` are folds (n,) and logits (n, C) of models that were fitted to all other folds,
+    where they are known already: then the last share is not trained again. Raises DataError for fewer than 2 classes.
     """
     targets = np.asarray(targets)
     n, sizes = len(targets), np.unique(targets, return_counts=True)[1]
@@ -75,6 +77,8 @@ def learning_curve(
         raise DataError(must("the data of a learning curve", "targets of 2 classes or more", got, "Add examples"))
     folds = int(max(2, min(folds, np.median(sizes))))
     fold, order = _deal(targets, folds, np.random.default_rng(seed))
+    if held_out is not None:
+        fold, folds = held_out[0], int(held_out[0].max()) + 1
     kept = [one for one in sorted(set(fractions)) if one == 1.0 or one * np.median(sizes) * (1 - 1 / folds) >= 1.5]
     right, labels = np.zeros((len(kept), n)), np.zeros((len(kept), folds))
     asked = [np.flatnonzero(fold == held) for held in range(folds)]
@@ -83,7 +87,11 @@ def learning_curve(
         # At least one of every class, else the model could not even name it.
         train = [np.sort(one[(_depth(targets[one]) < share) | _first(targets[one])]) for one in inside]
         labels[row] = [len(one) for one in train]
-        for rows, said in zip(asked, answers(train, asked), strict=True):
+        if held_out is not None and share == 1:
+            found: Sequence[np.ndarray] = [held_out[1][rows] for rows in asked]
+        else:
+            found = answers(train, asked)
+        for rows, said in zip(asked, found, strict=True):
             right[row, rows] = (said.argmax(axis=1) if said.ndim == 2 else said) == targets[rows]
     return _read(right, labels.mean(axis=1), fold, seed)
 

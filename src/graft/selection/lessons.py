@@ -39,7 +39,7 @@ def suspects(gathered: Gathered, climbed: Climb) -> tuple[Finding, ...]:
 def more_labels(gathered: Gathered, climbed: Climb, seed: int) -> LearningCurve | None:
     """Return how the probe does with fewer labels, and what to expect of more, from the stored features alone."""
     probe = probe_of(climbed)
-    if probe is None or probe.basis is None:
+    if probe is None or probe.basis is None or probe.folds is None or probe.development_logits is None:
         return None
     strength, outputs = float(probe.resolved["strength"]), gathered.task.outputs
     scores = probe.basis.scores
@@ -55,4 +55,5 @@ def more_labels(gathered: Gathered, climbed: Climb, seed: int) -> LearningCurve 
         assert found is not None
         return [(scores[rows] @ found.weight[k] + found.bias[k]).numpy() for k, rows in enumerate(asked)]
 
-    return evaluation.learning_curve(truth.numpy(), answers, seed=seed)
+    held_out = (probe.folds, probe.development_logits)
+    return evaluation.learning_curve(truth.numpy(), answers, held_out=held_out, seed=seed)

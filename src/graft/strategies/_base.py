@@ -47,6 +47,8 @@ class Fitted:
     """The head that gave ``validation_logits`` where ``head`` was fitted on more: what later rungs start from."""
     basis: Basis | None = field(default=None, repr=False)
     """Training, then validation rows, plain, in their principal directions, where the strategy has decomposed them."""
+    folds: np.ndarray | None = None
+    """(len(train) + len(validation),): rows of one fold got their ``development_logits`` from a model without them."""
     history: tuple[Mapping[str, float], ...] = ()
     """One mapping an epoch: ``epoch``, ``train_loss``, ``val_loss``, ``val_score``, ``lr``, ``seconds``."""
     notes: tuple[str, ...] = ()

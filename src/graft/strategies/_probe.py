@@ -29,6 +29,8 @@ class Probe:
     """(outputs,)"""
     out_of_fold: torch.Tensor
     """(rows, outputs) float32."""
+    fold: np.ndarray
+    """(rows,): the part of the cross-validation that each row was held out in."""
     basis: logistic.Basis
     """Of the rows in their first view."""
     strength: float
@@ -82,7 +84,7 @@ def fit_probe(table: Table, outputs: int, *, folds: int = 5, strength: float | N
     both = everything.solve(best, weights[:, None].repeat(views, 1) / views, alone)
     final, training = basis.fold(both.weight[0], both.bias[0]), basis.fold(alone.weight[0], alone.bias[0])
     plain = replace(basis, scores=basis.scores[:rows])
-    return Probe(*final, *training, _held_out(plain.scores, apart, fold), plain, best, tuple(path))
+    return Probe(*final, *training, _held_out(plain.scores, apart, fold), fold, plain, best, tuple(path))
 
 
 @dataclass(frozen=True)

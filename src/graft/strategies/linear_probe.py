@@ -72,6 +72,7 @@ class LinearProbe(Strategy):
             validation_logits=_material.logits(training_head, tables[0, len(train) :]),
             development_logits=probe.out_of_fold.numpy(),
             basis=probe.basis,
+            folds=probe.fold,
             notes=_at_the_edge(probe.strength, [one for one, _ in probe.path], self.strength is None),
             resolved={"strength": probe.strength, "path": [list(point) for point in probe.path]},
         )
