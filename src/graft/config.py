@@ -82,7 +82,8 @@ class Recipe(BaseModel):
             return str(unknown_name("a setting", name, cls.model_fields, "graft fit --help"))
         wanted = re.sub(r"^(Input|Value error,?) (should be )?", "", fault["msg"])
         wanted = wanted[0].lower() + wanted[1:]
-        return must(name, wanted, repr(fault["input"]), f"Give the {cls.model_fields[name].description}")
+        do = f"See `graft fit --help`: {name} means {cls.model_fields[name].description}"
+        return must(name, wanted, repr(fault["input"]), do)
 
     def to_yaml(self, **more: object) -> str:
         """Return the recipe as YAML, with the settings as they were resolved where ``more`` gives them."""

@@ -93,11 +93,20 @@ class _Runner(nn.Module):
         return self.run(x)
 
 
+SMALL = 8_000_000
+"""Weights up to which computing one image takes less time than finding its shapes without computing."""
+
+
 def _run_once(whole: fx.GraphModule, shape: tuple[int, ...]) -> _Shapes:
-    """Run the network without computing anything, or, where it has tensors of its own making, in earnest."""
+    """Run the network without computing anything, or in earnest: where it is small, or makes tensors of its own."""
     seen = _Shapes(whole)
+    weights = list(whole.parameters())
+    small = sum(one.numel() for one in weights) < SMALL
     with torch.no_grad():
         try:
+            if small:
+                seen.run(torch.zeros(1, *shape, device=weights[0].device))
+                return seen
             tensors = {f"network.{name}": tensor.to("meta") for name, tensor in whole.state_dict().items()}
             tensors |= {f"network.{name}": buffer.to("meta") for name, buffer in whole.named_buffers()}
             functional_call(_Runner(seen, whole), tensors, torch.zeros(1, *shape, device="meta"))

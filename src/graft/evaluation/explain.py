@@ -74,6 +74,8 @@ def _maps(stages: Sequence[nn.Module], batch: torch.Tensor) -> Iterator[tuple[in
     value = batch
     if value.is_floating_point() and _as_map(value) is not None:
         kept.append((0, value.clone()))
+    if value.ndim == 4:
+        value = value.contiguous(memory_format=torch.channels_last)
     with torch.no_grad():
         for index, stage in enumerate(stages, start=1):
             value = stage(value)
