@@ -84,11 +84,19 @@ def near_links(features: np.ndarray, hashes: np.ndarray) -> Iterator[Link]:
             bits = np.bitwise_count(marks[top : top + BLOCK, None] ^ marks[None, left : left + BLOCK])
             near = (cosine >= ALONE) | ((cosine >= TOGETHER[0]) & (bits <= TOGETHER[1])) | (bits <= SAME_HASH)
             near = np.triu(near, 1) if top == left else near
-            if (near & (cosine < ALONE) & (bits <= SAME_HASH)).any():
-                near &= (raw[top : top + BLOCK] @ raw[left : left + BLOCK].T >= UNLIKE) | (bits > SAME_HASH)
+            _without_unlike(near, cosine, bits, raw[top : top + BLOCK], raw[left : left + BLOCK])
             rows = np.arange(top, top + len(near))
             columns = rows if top == left else np.arange(left, left + near.shape[1])
             yield from _thinned(near, cosine, bits, rows, columns)
+
+
+def _without_unlike(
+    near: np.ndarray, cosine: np.ndarray, bits: np.ndarray, rows: np.ndarray, columns: np.ndarray
+) -> None:
+    """Take out of ``near`` what the hash alone joins, and raw features keep apart."""
+    i, j = np.nonzero(near & (cosine < TOGETHER[0]) & (bits <= SAME_HASH))
+    raw = (rows @ columns.T)[i, j] if len(i) > 2 * BLOCK else np.einsum("id,id->i", rows[i], columns[j])
+    near[i, j] = raw >= UNLIKE
 
 
 def _thinned(
