@@ -1,0 +1,1 @@
+"""Networks of our own, written as stages: word vectors, ELMo, AWD-LSTM and WaveNet, and what reads their files."""
