@@ -58,7 +58,7 @@ def pickled_words(content: bytes, path: Path) -> tuple[str, ...]:
                 if top is None:
                     raise _wrong(path, "a pickle that refers to something other than a string")
                 words.append(top)
-            elif name == "EMPTY_LIST" and not lists:
+            elif name in ("EMPTY_LIST", "LIST") and not lists and not words:
                 lists, top = 1, None
             elif name not in IDLE and name not in ("APPEND", "APPENDS"):
                 raise _wrong(path, f"a pickle with {name}, which is more than strings in a list")
