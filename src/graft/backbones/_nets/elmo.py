@@ -100,7 +100,12 @@ class Direction(nn.Module):
         self.project = nn.Linear(sizes.cell, sizes.projection, bias=False)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Return the states; at padding they are 0, so that the backward direction begins at the last real token."""
+        """Return the states; at padding they are 0, so that the backward direction begins at the last real token.
+
+        Raises RuntimeError while it is traced: a trace would hold this loop for one length of texts only.
+        """
+        if torch.jit.is_tracing():
+            raise RuntimeError("ELMo runs over the tokens of a text one by one, which cannot be traced")
         cell_clip, projection_clip = self.clips
         inputs = self.input(x)
         state = torch.zeros(x.shape[0], self.project.out_features, dtype=x.dtype, device=x.device)
