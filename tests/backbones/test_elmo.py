@@ -2,7 +2,6 @@
 
 import json
 
-import h5py
 import numpy as np
 import pytest
 import torch
@@ -12,6 +11,7 @@ from graft.backbones._nets.elmo_file import read_elmo
 from graft.errors import WeightsError
 from graft.preprocess._characters import Characters
 
+h5py = pytest.importorskip("h5py", reason="h5py is not installed")
 FILTERS = [[1, 4], [2, 6], [3, 8]]
 DIM, WIDE, WIDTH, CELL, LAYERS, HIGHWAYS = 5, 18, 7, 11, 2, 2
 CELL_CLIP, STATE_CLIP = 0.3, 0.2

@@ -15,6 +15,7 @@ import torch
 from graft.backbones._nets.elmo import ElmoSizes
 from graft.errors import NotInstalledError, WeightsError, must
 
+DO_INSTALL = "pip install 'graft-ml[elmo]'"
 FORGET_BIAS = 1.0
 """What TensorFlow's LSTM adds to the forget gate."""
 
@@ -73,7 +74,7 @@ def read_tensors(path: Path, sizes: ElmoSizes) -> dict[str, torch.Tensor]:
     try:
         import h5py
     except ImportError as error:
-        raise NotInstalledError(must("h5py", "installed to read ELMo", "no package", "pip install h5py")) from error
+        raise NotInstalledError(must("h5py", "installed to read ELMo", "no package", DO_INSTALL)) from error
     try:
         with h5py.File(path, "r") as file:
 
