@@ -157,6 +157,7 @@ def test_published_weights_give_what_tensorflow_would(folder, arrays):
         np.testing.assert_allclose(pooled[row].numpy(), wanted.mean(axis=0), rtol=0, atol=2e-6)
 
 
+@pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
 def test_without_clips_a_direction_is_torchs_own_lstm_with_projection():
     sizes = ElmoSizes(projection=6, cell=9, cell_clip=0, projection_clip=0)
     torch.manual_seed(0)

@@ -68,7 +68,7 @@ class EmbedWords(nn.Module):
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """Return the embeddings."""
         real = ids >= 0
-        weight = self.weight
+        weight: torch.Tensor = self.weight
         if self.training and self.dropouts.embedding:
             keep = torch.empty(len(weight), 1, dtype=weight.dtype, device=weight.device)
             weight = weight * keep.bernoulli_(1 - self.dropouts.embedding) / (1 - self.dropouts.embedding)
@@ -88,13 +88,15 @@ class DroppedLstm(nn.Module):
         self.weight_dropout = weight_dropout
         self.dropout = dropout
         bound = 1 / math.sqrt(hidden)
-        for name, shape in {
-            "weight_ih_l0": (4 * hidden, channels),
-            "weight_hh_l0": (4 * hidden, hidden),
-            "bias_ih_l0": (4 * hidden,),
-            "bias_hh_l0": (4 * hidden,),
-        }.items():
-            self.register_parameter(name, nn.Parameter(torch.empty(shape).uniform_(-bound, bound)))
+
+        def drawn(*shape: int) -> nn.Parameter:
+            return nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
+
+        # The names that torch.nn.LSTM gives them.
+        self.weight_ih_l0 = drawn(4 * hidden, channels)
+        self.weight_hh_l0 = drawn(4 * hidden, hidden)
+        self.bias_ih_l0 = drawn(4 * hidden)
+        self.bias_hh_l0 = drawn(4 * hidden)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the layer's outputs."""

@@ -36,7 +36,8 @@ class WavenetSizes:
     @property
     def receptive_field(self) -> int:
         """The number of samples that one output depends on, its own included."""
-        return 1 + (self.kernel - 1) * (1 + self.stacks * (2**self.layers - 1))
+        dilations: int = self.stacks * (2**self.layers - 1)
+        return 1 + (self.kernel - 1) * (1 + dilations)
 
     @property
     def receptive_seconds(self) -> float:

@@ -56,8 +56,9 @@ def zipf(words: int) -> np.ndarray:
 
     Files of vectors say no counts, but are written in that order.
     """
-    shares = 1.0 / np.arange(1, words + 1)
-    return shares / shares.sum()
+    shares: np.ndarray = 1.0 / np.arange(1, words + 1)
+    shares /= shares.sum()
+    return shares
 
 
 def sif_tensors(table: np.ndarray, probabilities: np.ndarray) -> dict[str, torch.Tensor]:

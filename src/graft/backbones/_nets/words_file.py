@@ -51,10 +51,10 @@ def pickled_words(content: bytes, path: Path) -> tuple[str, ...]:
                 top = str(argument)
                 words.append(top)
             elif name in KEPT:
-                slots[len(memo) if name == "MEMOIZE" else int(argument)] = top
+                slots[len(memo) if name == "MEMOIZE" else int(str(argument))] = top
                 memo.append(top)
             elif name in TAKEN:
-                top = slots.get(int(argument))
+                top = slots.get(int(str(argument)))
                 if top is None:
                     raise _wrong(path, "a pickle that refers to something other than a string")
                 words.append(top)
