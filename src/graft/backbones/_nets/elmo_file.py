@@ -1,4 +1,4 @@
-"""Reads ELMo as it was published: ``options.json`` and HDF5 weights, the layout that bilm-tf wrote.
+"""Reads ELMo as it was published, ``options.json`` and HDF5 weights as bilm-tf wrote them, and as Graft writes it.
 
 TensorFlow keeps matrices transposed, orders an LSTM's gates input, candidate, forget, output, adds 1 to the forget
 gate while it runs, and its table of characters has no row for padding. All of that is set right here, once.
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from graft.backbones._nets.elmo import ElmoSizes
+from graft.backbones._weights import read_tensors
 from graft.errors import NotInstalledError, WeightsError, must
 
 DO_INSTALL = "pip install 'graft-ml[elmo]'"
@@ -26,20 +27,24 @@ def _wrong(path: Path, wanted: str, got: object) -> WeightsError:
 
 
 def read_elmo(path: Path) -> tuple[dict[str, torch.Tensor], ElmoSizes]:
-    """Return the tensors under the names of ``elmo``, without the mix, and the sizes.
+    """Return the tensors under the names of ``elmo`` and the sizes.
 
-    ``path`` is a folder with the options and the weights, or the weights with the options beside them. Raises
-    WeightsError, and NotInstalledError without h5py.
+    ``path`` is a folder with the options and the weights, or the weights with the options beside them. No mix was
+    published, since it is learned with the task: all layers begin equal. Weights may also be a safetensors file with
+    the names of ``elmo``. Raises WeightsError, and NotInstalledError for HDF5 without h5py.
     """
     folder = path if path.is_dir() else path.parent
     options = _only(path, sorted(folder.glob("*options.json")), "file of options")
-    weights = _only(path, sorted(folder.glob("*.hdf5")), "file of weights") if path.is_dir() else path
+    files = sorted([*folder.glob("*.hdf5"), *folder.glob("*.safetensors")])
+    weights = _only(path, files, "file of weights") if path.is_dir() else path
     try:
         told = json.loads(options.read_text("utf-8"))
         sizes = sizes_of(told)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _wrong(options, "options of an ELMo", f"{type(error).__name__}: {error}") from error
-    return read_tensors(weights, sizes), sizes
+    mix = {"mix.weights": torch.zeros(sizes.layers + 1), "mix.gamma": torch.ones(1)}
+    tensors = read_tensors(weights) if weights.suffix == ".safetensors" else _published(weights, sizes)
+    return {**mix, **tensors}, sizes
 
 
 def _only(path: Path, found: list[Path], what: str) -> Path:
@@ -69,7 +74,7 @@ def sizes_of(options: Mapping[str, Any]) -> ElmoSizes:
     )
 
 
-def read_tensors(path: Path, sizes: ElmoSizes) -> dict[str, torch.Tensor]:
+def _published(path: Path, sizes: ElmoSizes) -> dict[str, torch.Tensor]:
     """Return the tensors of an HDF5 file. Raises WeightsError where one is absent or of another shape."""
     try:
         import h5py
