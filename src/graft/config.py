@@ -31,7 +31,7 @@ class Recipe(BaseModel):
     backbone: str = Field("auto", description="pretrained network; auto takes the packaged default of the modality")
     weights: str = Field("auto", description="auto, random, or a file of weights")
     strategy: str = Field("auto", description="way of adapting; auto climbs the ladder")
-    head: str = Field("linear", description="what stands on the features: linear, mlp or conv")
+    head: str = Field("linear", description="what stands on the features: linear, mlp, conv or rnn")
     task: str = Field("classification", description="what is predicted")
     settings: Plain = Field(default_factory=dict, description="settings of strategies and head, dotted keys")
     reader: str = Field("auto", description="how the data is read: auto, folder, csv, jsonl or parquet")

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from graft.backbones._base import Backbone, Stage, WeightsInfo
     from graft.backbones._family import Family
     from graft.backbones._load import REGISTRY, load, skeleton, tensors_of, with_tensors
+    from graft.backbones._tokens import averaged, real_tokens
     from graft.backbones._weights import sha256_of
 
 _LATER = {
@@ -21,6 +22,8 @@ _LATER = {
     "skeleton": "_load",
     "tensors_of": "_load",
     "with_tensors": "_load",
+    "averaged": "_tokens",
+    "real_tokens": "_tokens",
     "sha256_of": "_weights",
 }
 
@@ -32,8 +35,10 @@ __all__ = [
     "Listed",
     "Stage",
     "WeightsInfo",
+    "averaged",
     "listing",
     "load",
+    "real_tokens",
     "sha256_of",
     "skeleton",
     "tensors_of",

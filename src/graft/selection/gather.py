@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graft import data, features, tasks
-from graft.backbones import Backbone
+from graft.backbones import Backbone, averaged
 from graft.data import Dataset, Parts, Scanned, SetAside
 from graft.data.dataset import grouped, require_classes
 from graft.features import Extraction, Store
@@ -260,8 +260,7 @@ def without_failed(scanned: Scanned, failed: Mapping[int, str]) -> tuple[Scanned
 def near(scanned: Scanned, parts: Sequence[Part | None], top: Activations, hashes: np.ndarray) -> tuple[Finding, ...]:
     """Return near duplicates within and across parts, by embedding and by perceptual hash."""
     rows = np.arange(len(scanned.examples))
-    vectors = top.read(rows)
-    vectors = vectors.reshape(len(rows), vectors.shape[1], -1).mean(axis=2)
+    vectors = averaged(top.read(rows))
     sources = [one.source for one in scanned.examples]
     labels = [one.label for one in scanned.examples]
     return data.near_duplicates(vectors, hashes, parts, sources, labels, contents=scanned.hashes)

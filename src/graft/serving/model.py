@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from graft import artifact, data, runtimes
+from graft import artifact, backbones, data, runtimes
 from graft.artifact import Assembled, seen
 from graft.errors import UnreadableInputError
 from graft.runtimes import Choice, Compiled
@@ -116,14 +116,14 @@ class Model:
         return np.stack(found) if found else np.zeros((0, len(self.classes)))
 
     def embed(self, inputs: Sequence[object]) -> np.ndarray:
-        """Return the backbone's features, (n, features) float32; maps are averaged over space."""
+        """Return the backbone's features, (n, features) float32; maps and tokens are averaged."""
         rows: list[np.ndarray] = []
         for _, outcome in self._features(data.from_objects(inputs).examples, silent):
             if isinstance(outcome, UnreadableInputError):
                 raise outcome
-            seen = outcome.network
-            rows.append(seen.reshape(seen.shape[0], -1).mean(axis=1) if seen.ndim > 1 else seen)
-        size = self.assembled.backbone.stages[-1].shape[0]
+            rows.append(backbones.averaged(outcome.network[None])[0])
+        shape = self.assembled.backbone.stages[-1].shape
+        size = shape[1] if len(shape) == 2 else shape[0]
         return np.stack(rows) if rows else np.zeros((0, size), np.float32)
 
     def answers(self, examples: Sequence[Example], *, progress: Progress = silent) -> Iterator[Prediction | SetAside]:
