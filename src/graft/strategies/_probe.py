@@ -4,10 +4,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from graft.strategies._folds import stratified
 from graft.training import logistic
+from graft.training.likelihood import LIKELIHOODS, Likelihood
 
 STRENGTHS = tuple(10.0 ** (1 - step / 2) for step in range(13))
 """Penalties, strongest first, on features of mean squared length 1 and a loss summed over rows."""
@@ -17,7 +17,7 @@ USUAL = 2
 
 @dataclass(frozen=True)
 class Probe:
-    """Two linear classifiers of raw features, and what they say of rows they never saw."""
+    """Two linear models of raw features, and what they say of rows they never saw."""
 
     weight: torch.Tensor
     """(outputs, features), fitted on training and validation rows."""
@@ -35,7 +35,7 @@ class Probe:
     """Of the rows in their first view."""
     strength: float
     path: tuple[tuple[float, float], ...]
-    """(strength, out-of-fold log loss on the training rows) of every strength that was tried."""
+    """(strength, out-of-fold loss on the training rows) of every strength that was tried."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,16 +45,20 @@ class Table:
     features: np.ndarray
     """(views, rows, features) float32. Views but the first are fitted, in their row's fold, and never judged."""
     targets: np.ndarray
-    """(rows,) class indices."""
+    """Class numbers (rows,), or (rows, outputs) for another likelihood."""
     n_train: int
     row_weights: np.ndarray | None = None
     """(rows,), in the loss; the views of a row share its weight."""
     units: np.ndarray | None = None
     """(rows,): rows of one number share a fold."""
+    strata: np.ndarray | None = None
+    """(rows,) int64: what the folds have evenly; none: the targets, class numbers."""
+    likelihood: Likelihood = LIKELIHOODS["softmax"]
+    """What is minimised."""
 
 
 def fit_probe(table: Table, outputs: int, *, folds: int = 5, strength: float | None = None, seed: int = 0) -> Probe:
-    """Fit the probe; the strength is the one with the lowest out-of-fold log loss on the training rows.
+    """Fit the probe; the strength is the one with the lowest out-of-fold loss on the training rows.
 
     A strength that is given is taken as it is. The decomposition sees no targets.
     """
@@ -65,21 +69,24 @@ def fit_probe(table: Table, outputs: int, *, folds: int = 5, strength: float | N
     # Apart, so that validation labels have no say in the folds of the training rows.
     ends = [slice(0, n_train), slice(n_train, rows)]
     alike = np.arange(rows) if units is None else units
-    fold = np.concatenate([stratified(targets[end], alike[end], min(folds, n_train), seed) for end in ends])
+    even = targets if table.strata is None else table.strata
+    fold = np.concatenate([stratified(even[end], alike[end], min(folds, n_train), seed) for end in ends])
     count = int(fold.max()) + 1
     weights = torch.from_numpy(np.ones(rows, np.float32) if row_weights is None else row_weights.astype(np.float32))
-    goal = torch.from_numpy(targets.astype(np.int64))
+    goal = table.likelihood.goal(targets)
     away = torch.from_numpy(fold[:, None] != np.arange(count))
     rest = (weights[:, None] * away).contiguous()
     chosen = np.concatenate([np.arange(n_train) + view * rows for view in range(views)])
     part = slice(0, n_train)
     scores = basis.scores if n_train == rows else basis.scores[chosen]
-    train = _Rows(scores, goal[part].repeat(views), rest[part].repeat(views, 1) / views, outputs)
+    repeated = torch.cat([goal[part]] * views)
+    train = _Rows(scores, repeated, rest[part].repeat(views, 1) / views, outputs, table.likelihood)
     path, found = _path(train, fold[part], weights[part], (strength,) if strength is not None else STRENGTHS)
     best = min(path, key=lambda point: point[1])[0]
     mean = logistic.Solution(found.weight.mean(0, keepdim=True), found.bias.mean(0, keepdim=True), 0)
     alone = train.solve(best, weights[part, None].repeat(views, 1) / views, mean)
-    everything = _Rows(basis.scores, goal.repeat(views), rest.repeat(views, 1) / views, outputs)
+    repeated = torch.cat([goal] * views)
+    everything = _Rows(basis.scores, repeated, rest.repeat(views, 1) / views, outputs, table.likelihood)
     apart = everything.solve(best, None, found)
     both = everything.solve(best, weights[:, None].repeat(views, 1) / views, alone)
     final, training = basis.fold(both.weight[0], both.bias[0]), basis.fold(alone.weight[0], alone.bias[0])
@@ -95,19 +102,29 @@ class _Rows:
     goal: torch.Tensor
     rest: torch.Tensor
     outputs: int
+    likelihood: Likelihood
 
     def solve(
         self, strength: float, weights: torch.Tensor | None, start: logistic.Solution | None, tolerance: float = 1e-6
     ) -> logistic.Solution:
         """Return the solutions for ``weights``, all folds if None."""
         chosen = self.rest if weights is None else weights.contiguous()
-        return logistic.solve(self.scores, self.goal, chosen, self.outputs, strength, start=start, tolerance=tolerance)
+        return logistic.solve(
+            self.scores,
+            self.goal,
+            chosen,
+            self.outputs,
+            strength,
+            start=start,
+            tolerance=tolerance,
+            likelihood=self.likelihood,
+        )
 
 
 def _path(
     rows: _Rows, fold: np.ndarray, weights: torch.Tensor, strengths: tuple[float, ...]
 ) -> tuple[list[tuple[float, float]], logistic.Solution]:
-    """Try weaker penalties until the out-of-fold log loss has risen twice, and stronger ones where the first was best.
+    """Try weaker penalties until the out-of-fold loss has risen twice, and stronger ones where the first was best.
 
     Returns (strength, loss) of all that were tried, strongest first, and the solutions of the folds at the best one.
     """
@@ -122,7 +139,7 @@ def _path(
         for strength in order:
             now = rows.solve(strength, None, now, tolerance=3e-5)
             logits = _held_out(rows.scores[: len(fold)], now, fold)
-            each = functional.cross_entropy(logits, rows.goal[: len(fold)], reduction="none")
+            each = rows.likelihood.each(logits, rows.goal[: len(fold)])
             path[strength] = float((each * weights).sum() / weights.sum())
             if found is None or path[strength] < path[best]:
                 best, found, rises = strength, now, 0

@@ -1,4 +1,4 @@
-"""Multinomial logistic regression with an L2 penalty: one decomposition of the features serves every fit on them.
+"""Linear models with an L2 penalty, logistic and others: one decomposition of the features serves every fit on them.
 
 In the basis of the features' principal directions the curvature of the loss is nearly diagonal, so that L-BFGS with
 that diagonal as its starting metric needs some ten passes over the data, whatever the features' scales. All problems
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from graft.runtimes import limited
+from graft.training.likelihood import LIKELIHOODS, Likelihood
 
 CHUNK_BYTES = 8 << 20
 MEMORY_BYTES = 96 << 20
@@ -108,29 +109,29 @@ def solve(
     *,
     start: Solution | None = None,
     tolerance: float = 1e-6,
+    likelihood: Likelihood = LIKELIHOODS["softmax"],
 ) -> Solution:
-    """Minimise ``sum_i w_ik * CE_i + |W_k|^2 * strength / 2`` for each of K problems at once.
+    """Minimise ``sum_i w_ik * loss_i + |W_k|^2 * strength / 2`` for each of K problems at once.
 
-    ``scores`` (n, r) float32, ``targets`` (n,) int64, ``row_weights`` (n, K) float32. ``tolerance`` is the estimated
-    distance to the minimum, in nats a row. Preconditioned L-BFGS (Nocedal and Wright 2006, algorithm 7.4).
+    ``scores`` (n, r) float32, ``targets`` the likelihood's goal (class numbers (n,) int64 by default), ``row_weights``
+    (n, K) float32. ``tolerance`` is the estimated distance to the minimum, in nats a row. Preconditioned L-BFGS
+    (Nocedal and Wright 2006, algorithm 7.4).
     """
     rank = scores.shape[1]
     problems = row_weights.shape[1]
     total = row_weights.sum(0).clamp_min(1e-12)
-    share = torch.zeros(outputs, problems).index_add_(0, targets, row_weights) / total
-    spread = (share * (1 - share)).clamp_min(0.25 / outputs).T
+    constant, spread = likelihood.start(targets, row_weights, outputs)
     metric = scores.square().mean(0)[None, :, None] * spread[:, None, :] + (strength / total)[:, None, None]
     metric = torch.cat([metric, spread[:, None, :]], 1).reshape(problems, -1)
     if start is None:
-        weight = torch.zeros(problems, rank, outputs)
-        bias = (share.T + 0.1 / outputs).log()
-        bias -= bias.mean(1, keepdim=True)
+        weight, bias = torch.zeros(problems, rank, outputs), constant
     else:
         weight, bias = start.weight, start.bias
     point = torch.cat([weight, bias[:, None, :]], 1).reshape(problems, -1)
 
     def loss(at: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return _loss(scores, targets, row_weights / total, strength / total, at.view(problems, rank + 1, outputs))
+        found = at.view(problems, rank + 1, outputs)
+        return _loss(scores, targets, row_weights / total, strength / total, found, likelihood)
 
     with _threads(scores.numel() * outputs * problems):
         point, passes = _lbfgs(loss, point, metric, tolerance)
@@ -139,9 +140,14 @@ def solve(
 
 
 def _loss(
-    scores: torch.Tensor, targets: torch.Tensor, shares: torch.Tensor, penalty: torch.Tensor, at: torch.Tensor
+    scores: torch.Tensor,
+    targets: torch.Tensor,
+    shares: torch.Tensor,
+    penalty: torch.Tensor,
+    at: torch.Tensor,
+    likelihood: Likelihood,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return loss (K,) float64 and gradient (K, size) of the penalised mean cross-entropy at (K, r + 1, outputs)."""
+    """Return loss (K,) float64 and gradient (K, size) of the penalised mean loss at (K, r + 1, outputs)."""
     problems, outputs = at.shape[0], at.shape[2]
     weight, bias = at[:, :-1], at[:, -1]
     flat = weight.permute(1, 0, 2).reshape(-1, problems * outputs)
@@ -152,12 +158,8 @@ def _loss(
     for begin in range(0, len(scores), step):
         rows = slice(begin, begin + step)
         logits = torch.mm(scores[rows], flat).view(-1, problems, outputs) + bias
-        index = targets[rows, None, None].expand(-1, problems, 1)
-        right = logits.gather(2, index).squeeze(2)
-        norm = logits.logsumexp(2)
-        value += ((norm - right) * shares[rows]).sum(0, dtype=torch.float64)
-        residual = logits.sub_(norm[..., None]).exp_()
-        residual.scatter_add_(2, index, torch.full_like(right, -1.0)[..., None])
+        losses, residual = likelihood.slopes(logits, targets[rows])
+        value += (losses * shares[rows]).sum(0, dtype=torch.float64)
         residual *= shares[rows, :, None]
         slope_bias += residual.sum(0)
         slope.addmm_(scores[rows].T, residual.view(-1, problems * outputs))
