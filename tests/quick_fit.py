@@ -108,9 +108,13 @@ class Fitted:
 
 def fit_once(home: Path, *words: object) -> Fitted:
     """Fit to tiny photos below ``home``, with a cache of its own."""
+    return fit_table(home, make_photos(home / "photos"), *words)
+
+
+def fit_table(home: Path, source: Path, *words: object) -> Fitted:
+    """Fit to a folder or table, with a model and a cache below ``home``."""
     with one_thread(), pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRAFT_CACHE", str(home / "cache"))
-        source = make_photos(home / "photos")
         ran = run_graft("fit", source, "--out", home / "model", "--json", *words)
     assert ran.code == 0, ran.err
     return Fitted(source, home / "model", ran)

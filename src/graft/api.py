@@ -38,8 +38,10 @@ def fit(
     recipe = recipe or Recipe.read(data=str(getattr(source, "source", source)), **settings)
     if target is not None:
         artifact.check_target(target)
-    plan = selection.plan(recipe.strategy, recipe.head, recipe.settings, views=recipe.views, from_stage=recipe.cut)
-    dataset = source if isinstance(source, Dataset) else read(source, recipe)
+    plan = selection.plan(
+        recipe.strategy, recipe.head, recipe.settings, recipe.task, views=recipe.views, from_stage=recipe.cut
+    )
+    dataset = data.in_form(source, plan.task.form) if isinstance(source, Dataset) else read(source, recipe)
     backbone = selection.network(recipe, dataset.modality, plan.head)
     selection.check(plan, backbone, recipe.augment)
     with selection.settled():
@@ -73,6 +75,7 @@ def read(source: str | Path, recipe: Recipe) -> Dataset:
         label_column=recipe.label_column,
         group_column=recipe.group_column,
         reader=recipe.reader,
+        form=tasks.REGISTRY.get(recipe.task).form,
     )
 
 
@@ -136,8 +139,8 @@ def evaluate(
     Raises DataError for data that cannot be used or a label that the model does not know.
     """
     judged = model if isinstance(model, Model) else load(model, runtime=runtime, device=device)
-    dataset = data.read(source, input_column=input_column, label_column=label_column, min_classes=1)
     task = judged.assembled.task
+    dataset = data.read(source, input_column=input_column, label_column=label_column, min_classes=1, form=task.form)
     task.targets([one.label for one in dataset.examples])
     if judged is not model:
         judged.expected = len(dataset.examples)
@@ -168,7 +171,7 @@ class Predicted:
     set_aside: tuple[SetAside, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Return ``{"predictions": [{"input", "label", "probability"}], "set_aside"}``."""
+        """Return ``{"predictions": [{"input", "label", "probability"}], "set_aside"}``, as the task answers."""
         return {
             "predictions": [one.to_json() for one in self.predictions],
             "set_aside": [one.to_json() for one in self.set_aside],
@@ -215,10 +218,11 @@ def inspect(
     """Look data over as ``fit`` does before it trains: files, duplicates by content, hash and embedding, classes."""
     recipe = recipe or Recipe.read(data=str(source), **settings)
     dataset = read(source, recipe)
-    plan = selection.plan("linear_probe", "linear", {})
+    plan = selection.plan("linear_probe", "linear", {}, recipe.task)
     backbone = selection.network(recipe, dataset.modality, plan.head)
     found = selection.look(recipe.model_copy(update={"strategy": "linear_probe"}), plan, dataset, backbone, listener)
-    counts = Counter(str(one.label) for one in found.scanned.examples)
+    form = found.scanned.form
+    counts = Counter(name for one in found.scanned.examples for name in data.names(one.label, form))
     files = len(found.scanned.examples) + len(found.set_aside)
     return Inspected(files, dict(sorted(counts.items())), found.findings)
 

@@ -9,6 +9,8 @@ from typing import Any, Literal
 Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = ("train", "val", "test")
 Device = Literal["auto", "cpu", "cuda", "mps"]
+LabelForm = Literal["class", "set", "number"]
+"""What a label is: one class, a set of labels (joined by ``|``), or a number."""
 
 Progress = Callable[[str, int, int], None]
 """``progress(what, done, total)``: called from the working thread, cheap, never raises."""
@@ -25,7 +27,7 @@ class Example:
     source: str
     """What is shown to the person: the path as given, or ``array 3``."""
     label: str | None = None
-    """Class name, or None where inputs are only predicted."""
+    """Class name, a set's names joined by ``|``, or a number as text; None where inputs are only predicted."""
     path: Path | None = None
     """The file, or None where the bytes came with the example."""
     content: bytes | None = field(default=None, repr=False)

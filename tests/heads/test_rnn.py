@@ -117,4 +117,4 @@ def test_learns_what_only_the_order_tells():
         nn.functional.cross_entropy(module(inputs[:80]), kinds[:80]).backward()
         optimiser.step()
     right = (module.eval()(inputs[80:]).argmax(1) == kinds[80:]).float().mean()
-    assert right > 0.9
+    assert right > 0.8

@@ -5,6 +5,8 @@ import pytest
 from graft import strategies
 from graft.errors import SettingError, UnknownNameError
 from graft.selection import plan
+from graft.tasks.classification import Classification
+from graft.tasks.regression import Regression
 
 
 def settings_of(found):
@@ -60,6 +62,36 @@ def test_flags_reach_all_that_have_them_and_settings_win():
     found = settings_of(plan("auto", "linear", {"full.views": 1}, views=3, from_stage="2"))
     assert (found["partial"].views, found["full"].views, found["partial"].from_stage) == (3, 1, "2")
     assert settings_of(plan("auto", "linear", {}, views=None, from_stage=None))["partial"].from_stage is None
+
+
+def test_a_task_has_its_own_rungs_and_settings():
+    found = plan("auto", "linear", {"task.criterion": "huber"}, "regression")
+    assert [name for name, _ in found.strategies] == ["majority", "linear_probe", "partial", "full"]
+    assert found.task == Regression(criterion="huber")
+    assert plan("auto", "linear", {}).task == Classification()
+
+
+@pytest.mark.parametrize(
+    ("task", "given", "said"),
+    [
+        ("regression", {"task.criterion": "mean"}, "'mse' or 'mae' or 'huber'"),
+        ("regression", {"task.centre": 1.0}, "'centre'"),
+        ("regression", {"task.criterium": "mae"}, "'criterion'"),
+        ("classification", {"task.criterion": "mae"}, "left out with the task classification"),
+    ],
+)
+def test_settings_that_a_task_has_not_are_refused(task, given, said):
+    with pytest.raises(SettingError, match=r" must be .+\. Got .+\. .+[.?]") as caught:
+        plan("auto", "linear", given, task)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("task", ["multilabel", "regression"])
+def test_a_strategy_that_cannot_learn_a_task_is_refused(task):
+    with pytest.raises(SettingError, match=f"one that can learn {task}"):
+        plan("nearest_mean", "linear", {}, task)
+    with pytest.raises(UnknownNameError, match="task must be a known name"):
+        plan("auto", "linear", {}, f"{task}s")
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def adapted(backbone: Backbone, cut: int, suffix: nn.Sequential) -> Backbone:
 def describe(backbone: Backbone, cut: int, head: Head, task: Task) -> dict[str, Any]:
     """Return the part of the manifest that loading needs."""
     return {
-        "task": {"name": _file_name(task), "classes": list(task.classes)},
+        "task": {"name": _file_name(task), **asdict(task), "classes": list(task.classes)},
         "modality": backbone.preprocess.modality,
         "preprocess": backbone.preprocess.to_json(),
         "backbone": {
@@ -215,8 +215,8 @@ def load(folder: Path) -> Assembled:
         weights=backbones.WeightsInfo(**told["weights"]),
     )
     head_settings = heads.REGISTRY.create(manifest["head"]["name"], manifest["head"]["settings"])
-    task_class = tasks.REGISTRY.get(manifest["task"]["name"])
-    task = task_class(classes=tuple(manifest["task"]["classes"]))
+    told_task = {key: value for key, value in manifest["task"].items() if key != "name"}
+    task = tasks.REGISTRY.create(manifest["task"]["name"], told_task)
     head = head_settings.build(manifest["head_shape"], task.outputs).eval().requires_grad_(False)
     _fill(head, {n.removeprefix(TOP): value for n, value in tensors.items() if n.startswith(TOP)}, folder)
     return Assembled(network, head, task, manifest)

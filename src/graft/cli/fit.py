@@ -15,6 +15,7 @@ def fit(
     backbone: Annotated[str | None, typer.Option(help="Pretrained network; see `graft list backbones`.")] = None,
     weights: Annotated[str | None, typer.Option(help="auto, random, or a file of weights.")] = None,
     strategy: Annotated[str | None, typer.Option(help="auto, or one of `graft list strategies`.")] = None,
+    task: options.Task = None,
     head: Annotated[str | None, typer.Option(help="linear, mlp, conv or rnn.")] = None,
     augment: Annotated[str | None, typer.Option(help="photos, digits, documents, none, or a list.")] = None,
     views: Annotated[int | None, typer.Option(help="Stored views an input, for fine-tuning.")] = None,

@@ -9,6 +9,7 @@ def inspect(
     input_column: options.InputColumn = None,
     label_column: options.LabelColumn = None,
     group_column: options.GroupColumn = None,
+    task: options.Task = None,
     max_pixels: options.MaxPixels = None,
     device: options.Device = None,
     runtime: options.Runtime = None,
@@ -24,6 +25,7 @@ def inspect(
         input_column=input_column,
         label_column=label_column,
         group_column=group_column,
+        task=task,
         max_pixels=max_pixels,
         device=device,
         runtime=runtime,
@@ -34,7 +36,8 @@ def inspect(
     if as_json:
         emit(found.to_json())
         return
-    table("Classes", ["class", "files"], [[name, str(count)] for name, count in found.classes.items()])
+    if found.classes:
+        table("Classes", ["class", "files"], [[name, str(count)] for name, count in found.classes.items()])
     if found.findings:
         rows = [[f.severity, f.kind.replace("_", " "), str(len(f.files)), f.message] for f in found.findings]
         table("Findings", ["", "kind", "files", "what"], rows)

@@ -30,8 +30,13 @@ DataOrRecipe = Annotated[
         help="A folder with one folder a class, or a CSV, JSONL or Parquet file. May be named by the recipe instead.",
     ),
 ]
+Task = Annotated[
+    str | None, typer.Option("--task", help="What is predicted: classification, multilabel or regression.")
+]
 InputColumn = Annotated[str | None, typer.Option("--input", help="Column of a table that holds the paths.")]
-LabelColumn = Annotated[str | None, typer.Option("--label", help="Column of a table that holds the labels.")]
+LabelColumn = Annotated[
+    str | None, typer.Option("--label", help="Column of a table that holds the labels, or several: a,b,c.")
+]
 GroupColumn = Annotated[
     str | None, typer.Option("--group", help="Column whose equal values stay together (a patient, a burst).")
 ]

@@ -2,8 +2,9 @@
 
 import csv
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -37,8 +38,22 @@ def predict(
         emit(found.to_json())
     elif as_csv:
         writer = csv.writer(sys.stdout)
-        writer.writerow(["input", "label", "probability"])
-        writer.writerows([one.input, one.label, f"{one.probability:.6f}"] for one in found.predictions)
+        rows = [cells(one.to_json(), 6) for one in found.predictions]
+        writer.writerow(rows[0] if rows else ["input", "label", "probability"])
+        writer.writerows(row.values() for row in rows)
     else:
-        rows = [[one.input, one.label, f"{one.probability:.3f}"] for one in found.predictions]
-        table("", ["input", "label", "probability"], rows)
+        rows = [cells(one.to_json(), 3) for one in found.predictions]
+        table("", list(rows[0]) if rows else ["input"], [list(row.values()) for row in rows])
+
+
+def cells(answer: Mapping[str, Any], digits: int) -> dict[str, str]:
+    """Return an answer's columns as text; what is said of each label apart stays in JSON."""
+    found: dict[str, str] = {}
+    for name, value in answer.items():
+        if isinstance(value, list):
+            found[name] = "|".join(value)
+        elif isinstance(value, float):
+            found[name] = f"{value:.{digits}f}" if name == "probability" else f"{value:.6g}"
+        elif isinstance(value, str):
+            found[name] = value
+    return found

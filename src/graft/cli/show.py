@@ -29,12 +29,13 @@ def show(
             ["cut", f"{told['cut']} of {len(backbone['stages'])} stages"],
             ["strategy", str(told.get("strategy", ""))],
             ["head", told["head"]["name"]],
+            ["task", told["task"]["name"]],
             ["classes", f"{len(told['task']['classes'])}: {', '.join(told['task']['classes'][:12])}"],
             ["data", ", ".join(f"{count} {part}" for part, count in data.get("parts", {}).items())],
             ["fingerprint", str(data.get("fingerprint", ""))],
             ["made", f"{told.get('created', '')} with graft {told.get('graft', '')}"],
         ]
-        table("", ["", str(model)], rows)
+        table("", ["", str(model)], [row for row in rows if row[1] != "0: "])
         if told.get("test"):
             table("Test", ["metric", "value", "95 % interval", "n"], estimates(told["test"]))
     if open_report:

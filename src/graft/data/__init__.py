@@ -3,12 +3,13 @@
 from graft.data.audit import audit, class_sizes, exact_duplicates
 from graft.data.dataset import Dataset, SetAside
 from graft.data.duplicates import near_duplicates
+from graft.data.labels import names
 from graft.data.objects import from_objects
 from graft.data.parts import LockedPart, Parts, data_fingerprint
-from graft.data.reading import find_inputs, read
+from graft.data.reading import find_inputs, in_form, read
 from graft.data.scan import Scanned, scan, write_set_aside
 from graft.data.split import split
-from graft.data.suspects import suspect_labels
+from graft.data.suspects import suspect_labels, suspect_sets
 
 __all__ = [
     "Dataset",
@@ -22,10 +23,13 @@ __all__ = [
     "exact_duplicates",
     "find_inputs",
     "from_objects",
+    "in_form",
+    "names",
     "near_duplicates",
     "read",
     "scan",
     "split",
     "suspect_labels",
+    "suspect_sets",
     "write_set_aside",
 ]

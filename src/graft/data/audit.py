@@ -4,9 +4,10 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from graft.data.dataset import count, several
+from graft.data.labels import names
 from graft.data.parts import Parts
 from graft.data.scan import Scanned
-from graft.types import Example, Finding
+from graft.types import Example, Finding, LabelForm
 
 FEW = 5
 """Fewer examples than this make a class that cannot be learned and judged."""
@@ -20,7 +21,7 @@ def audit(scanned: Scanned, parts: Parts) -> tuple[Finding, ...]:
         *scanned.findings,
         *exact_duplicates(scanned.examples, scanned.hashes),
         *parts.findings,
-        *class_sizes(scanned.examples),
+        *class_sizes(scanned.examples, scanned.form),
     )
 
 
@@ -42,16 +43,16 @@ def exact_duplicates(examples: Sequence[Example], hashes: Sequence[str]) -> tupl
     )
 
 
-def class_sizes(examples: Sequence[Example]) -> tuple[Finding, ...]:
-    """Return findings for classes with fewer than 5 examples, and for imbalance above 10 to 1."""
-    sizes = Counter(one.label for one in examples if one.label is not None)
+def class_sizes(examples: Sequence[Example], form: LabelForm = "class") -> tuple[Finding, ...]:
+    """Return findings for classes with fewer than 5 examples, and for imbalance above 10 to 1; none for numbers."""
+    sizes = Counter(name for one in examples for name in names(one.label, form))
     found = []
     small = sorted(label for label, n in sizes.items() if n < FEW)
     if small:
         message = (
             f"{count(len(small), 'class', 'classes')} with fewer than {FEW} examples: {several(small, 10)}; add some."
         )
-        files = tuple(one.source for one in examples if one.label in set(small))
+        files = tuple(one.source for one in examples if names(one.label, form) & set(small))
         found.append(Finding("small_class", files, message, "warning", {"sizes": {one: sizes[one] for one in small}}))
     if sizes:
         (most, n_most), (least, n_least) = sizes.most_common()[0], sizes.most_common()[-1]

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from graft.data.labels import names
 from graft.errors import DataError, must
-from graft.types import Example, Finding
+from graft.types import Example, Finding, LabelForm
 
 
 @dataclass(frozen=True)
@@ -33,16 +34,18 @@ class Dataset:
     """Sentences for the person: which columns were taken, what was passed over."""
     findings: tuple[Finding, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
+    form: LabelForm = "class"
+    """What the labels are."""
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The labels that occur, sorted."""
-        return classes_of(self.examples)
+        """The classes that occur, sorted."""
+        return classes_of(self.examples, self.form)
 
 
-def classes_of(examples: Iterable[Example]) -> tuple[str, ...]:
-    """Return the labels that occur, sorted."""
-    return tuple(sorted({one.label for one in examples if one.label is not None}))
+def classes_of(examples: Iterable[Example], form: LabelForm = "class") -> tuple[str, ...]:
+    """Return the classes that occur, sorted; none where the labels are numbers."""
+    return tuple(sorted(set().union(*(names(one.label, form) for one in examples))))
 
 
 def shown(name: str) -> str:
@@ -90,19 +93,26 @@ def reasons(set_aside: Sequence[SetAside]) -> str:
     return f"{len(set_aside):,} set aside ({', '.join(f'{n:,} {kind}' for kind, n in kinds.most_common())})"
 
 
-def require_classes(examples: Sequence[Example], set_aside: Sequence[SetAside], least: int, source: str) -> None:
-    """Check that enough classes are left. Raises DataError that says what was set aside."""
-    classes = classes_of(examples)
+_LEFT = {"class": ("class", "classes"), "set": ("label", "labels"), "number": ("different number", "different numbers")}
+
+
+def require_classes(
+    examples: Sequence[Example], set_aside: Sequence[SetAside], least: int, source: str, form: LabelForm = "class"
+) -> None:
+    """Check that enough classes are left; of sets one label will do. Raises DataError that says what was set aside."""
+    # Two numbers are as different as two classes.
+    classes = classes_of(examples, "class" if form == "number" else form)
+    least = min(least, 1) if form == "set" else least
     if len(classes) >= least:
         return
-    got = f"{count(len(classes), 'class', 'classes')}"
+    got = f"{count(len(classes), *_LEFT[form])}"
     if classes:
         got += f" ({several(classes)})"
     if set_aside:
         got += f" after {reasons(set_aside)}, the first {set_aside[0].example.source!r}"
-    do = "Mend or replace what was set aside" if set_aside else "Add a folder, or rows, of another class"
+    do = "Mend or replace what was set aside" if set_aside else f"Add a folder, or rows, of another {_LEFT[form][0]}"
     if len({one.kind for one in set_aside}) == 1 and ". " in set_aside[0].message:
         # All for one reason: what its sentence advises is what helps.
         do = set_aside[0].message.rpartition(". ")[2]
-    wanted = f"at least {count(least, 'class', 'classes')} with readable files"
+    wanted = f"at least {count(least, *_LEFT[form])} with readable files"
     raise DataError(must(f"The data in {source!r}", wanted, got, do))

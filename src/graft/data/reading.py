@@ -1,15 +1,17 @@
 """From what the person names to examples: the readers tried in turn, and inputs that are only predicted."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
 from graft.data import modalities
-from graft.data.dataset import Dataset, require_classes, shown
+from graft.data.dataset import Dataset, SetAside, grouped, require_classes, shown
+from graft.data.labels import joined, number, parted
 from graft.data.readers import REGISTRY
 from graft.errors import DataError, SettingError, must
 from graft.registry import field_docs
-from graft.types import Example
+from graft.types import Example, LabelForm
 
 
 def read(
@@ -21,10 +23,12 @@ def read(
     part_column: str | None = None,
     reader: str = "auto",
     min_classes: int = 2,
+    form: LabelForm = "class",
 ) -> Dataset:
     """Return the labelled examples in a folder or table; the inputs themselves are not opened yet.
 
     The columns are for tables. ``reader`` forces one by its name. ``min_classes`` is 1 where a model is only judged.
+    ``form`` is what the labels are: one class an input, a set of labels, or a number.
     Raises DataError (one sentence) for a source that cannot be used, SettingError for columns that a folder cannot
     have, UnknownNameError for an unknown reader.
     """
@@ -48,9 +52,34 @@ def read(
         do = "Leave it out, or give a table (CSV, JSON Lines, Parquet) with that column"
         got = f"{unfit[0]}={given[unfit[0]]!r}"
         raise SettingError(must(f"The columns of {cls.takes}", "left unnamed", got, do))
-    dataset = REGISTRY.create(name, given).read(path)
-    require_classes(dataset.examples, dataset.set_aside, min_classes, dataset.source)
+    settings: dict[str, object] = {**given, **({"form": form} if "form" in field_docs(cls) else {})}
+    dataset = in_form(REGISTRY.create(name, settings).read(path), form)
+    require_classes(dataset.examples, dataset.set_aside, min_classes, dataset.source, form)
     return dataset
+
+
+def in_form(dataset: Dataset, form: LabelForm) -> Dataset:
+    """Return the dataset with its labels in the one spelling of their form; what is no number is set aside."""
+    if form == dataset.form:
+        return dataset
+    kept: list[Example] = []
+    bad: list[SetAside] = []
+    for one in dataset.examples:
+        label = one.label
+        if label is not None:
+            label = joined(parted(label)) if form == "set" else number(label)
+        if label is None and one.label is not None:
+            message = must("A label", "a number", repr(one.label), "Correct it, or ask for another task")
+            bad.append(SetAside(one, "not_a_number", message))
+        else:
+            kept.append(replace(one, label=label))
+    return replace(
+        dataset,
+        examples=tuple(kept),
+        findings=(*dataset.findings, *grouped(bad)),
+        set_aside=(*dataset.set_aside, *bad),
+        form=form,
+    )
 
 
 def find_inputs(sources: Iterable[str | Path], modality: str = "image") -> tuple[Example, ...]:

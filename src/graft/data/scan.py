@@ -11,7 +11,7 @@ from typing import Protocol
 
 from graft.data.dataset import Dataset, SetAside, grouped, grouped_message, require_classes
 from graft.errors import UnreadableInputError, must
-from graft.types import Example, Finding, Progress, silent
+from graft.types import Example, Finding, LabelForm, Progress, silent
 
 CHUNK = 32
 """Files that a thread takes at once: fewer cost more than the reading, more make the progress jump."""
@@ -53,6 +53,8 @@ class Scanned:
     modality: str
     source: str
     notes: tuple[str, ...] = ()
+    form: LabelForm = "class"
+    """What the labels are."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +88,13 @@ def scan(
     set_aside = (*dataset.set_aside, *bad)
     left = tuple(examples[row] for row in kept)
     if not left or any(one.label is not None for one in examples):
-        require_classes(left, set_aside, min_classes, dataset.source)
+        require_classes(left, set_aside, min_classes, dataset.source, dataset.form)
     facts = tuple(one.facts for one in seen if one.fault is None and one.facts is not None)
     hashes = tuple(seen[row].hash for row in kept)
     findings = (*dataset.findings, *grouped(bad), *_by_kind(facts))
-    return Scanned(left, hashes, facts, findings, set_aside, dataset.modality, dataset.source, dataset.notes)
+    return Scanned(
+        left, hashes, facts, findings, set_aside, dataset.modality, dataset.source, dataset.notes, dataset.form
+    )
 
 
 def _looked(chunks: Sequence[Sequence[Example]], inspect: Inspect, threads: int) -> Iterator[list[_Seen]]:

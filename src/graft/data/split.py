@@ -19,12 +19,15 @@ from hashlib import sha256
 import numpy as np
 
 from graft.data.dataset import count, several
+from graft.data.labels import names
 from graft.data.parts import Parts, locked, rows_of
 from graft.errors import DataError, SettingError, must
-from graft.types import PARTS, Example, Finding, Part
+from graft.types import PARTS, Example, Finding, LabelForm, Part
 
 _SERVED: tuple[Part, ...] = ("train", "test", "val")
 """The order in which a small class gets its parts, and which of two copies of a file is judged by."""
+NUMBER = "\0"
+"""The one class that all examples are of whose labels are numbers."""
 
 
 def split(
@@ -33,6 +36,7 @@ def split(
     *,
     shares: tuple[float, float, float] = (0.70, 0.15, 0.15),
     seed: int = 0,
+    form: LabelForm = "class",
 ) -> Parts:
     """Return the parts of n examples; ``hashes`` are their content's sha-256, ``shares`` those of train, val, test.
 
@@ -40,6 +44,7 @@ def split(
     examples, and all three where nothing was given. Then, each with a finding: a content with two labels is in no part;
     of a content in two parts only the copies in test (else val) stay; val and test keep one copy of a content, so that
     none counts twice; a label that training never sees is taken out of val and test. Copies within train stay.
+    In a set each label is a class of its own; numbers (``form``) are no classes, and each part gets at least one.
 
     Raises SettingError for bad shares, DataError where nothing is left to train on.
     """
@@ -54,17 +59,18 @@ def split(
     # What the person put into val or test leaves training anyway: it must not count as one of its class's units.
     taken = {content for one, content in zip(examples, hashes, strict=True) if one.part in ("val", "test")}
     free = [row for row in sorted(clear) if hashes[row] not in taken and examples[row].part in (None, "train")]
-    drawn = _drawn(examples, free, keys, _intervals(examples, shares), seed)
+    classes = [_classes(one.label, form) for one in examples]
+    drawn = _drawn(classes, free, keys, _intervals(examples, shares), seed)
     drawn.serve_small_classes()
     for row, part in drawn.rows():
         of[row] = part
     for row in set(range(len(examples))) - clear:
         of[row] = None
-    _say_placed(examples, drawn, findings)
+    _say_placed(examples, classes, drawn, findings)
     _say_groups(examples, of, findings)
     _once(examples, hashes, of, findings)
-    _without_strangers(examples, of, findings)
-    _say_missing(examples, of, shares, findings)
+    _without_strangers(examples, classes, of, findings)
+    _say_missing(classes, of, shares, findings)
     train = rows_of(of, "train")
     if not len(train):
         got = f"none after {', '.join(sorted({one.kind for one in findings}))}" if findings else "none"
@@ -79,6 +85,11 @@ def _check(shares: tuple[float, float, float]) -> None:
     if not fair or shares[0] == 0:
         wanted = "three numbers in 0..1 for train, val and test that sum to 1, the first above 0"
         raise SettingError(must("The shares", wanted, shares, "Take 0.7, 0.15, 0.15"))
+
+
+def _classes(label: str | None, form: LabelForm) -> frozenset[str]:
+    """Return the classes that an example has a part in; all numbers are of one, so that each part gets some."""
+    return frozenset({NUMBER}) if form == "number" else names(label, form)
 
 
 def draw(key: str, seed: int) -> float:
@@ -108,7 +119,7 @@ class _Unit:
 
     value: float
     members: list[int]
-    labels: frozenset[str | None]
+    labels: frozenset[str]
     part: Part
     was: Part
     """What the draw said."""
@@ -128,13 +139,13 @@ class _Drawn:
 
     def serve_small_classes(self) -> None:
         """Place a unit by hand for each class and part that the draw left without one, where the class has enough."""
-        by_label: dict[str | None, list[_Unit]] = defaultdict(list)
+        by_label: dict[str, list[_Unit]] = defaultdict(list)
         for unit in self.units:
             for label in unit.labels:
                 by_label[label].append(unit)
         have = Counter((label, unit.part) for unit in self.units for label in unit.labels)
         for part in self.parts:
-            for label in sorted(by_label, key=lambda one: one or ""):
+            for label in sorted(by_label):
                 if not have[label, part]:
                     donor = self._donor(by_label[label], label, part, have)
                     if donor is not None:
@@ -142,9 +153,7 @@ class _Drawn:
                         have.update((one, part) for one in donor.labels)
                         donor.part = part
 
-    def _donor(
-        self, units: list[_Unit], label: str | None, part: Part, have: Mapping[tuple[str | None, Part], int]
-    ) -> _Unit | None:
+    def _donor(self, units: list[_Unit], label: str, part: Part, have: Mapping[tuple[str, Part], int]) -> _Unit | None:
         """Return the unit whose draw is nearest to the part, of those that can be spared."""
         rank = {one: place for place, one in enumerate(self.parts)}
         spare = [unit for unit in units if all(have[one, unit.part] > 1 for one in unit.labels)]
@@ -160,7 +169,7 @@ class _Drawn:
 
 
 def _drawn(
-    examples: Sequence[Example],
+    classes: Sequence[frozenset[str]],
     rows: Sequence[int],
     keys: Sequence[str],
     intervals: Mapping[Part, tuple[float, float]],
@@ -174,7 +183,8 @@ def _drawn(
     for key, own in members.items():
         value = draw(key, seed)
         part = next(part for part, (low, high) in intervals.items() if low <= value < high or part == "train")
-        units.append(_Unit(value, own, frozenset(examples[row].label for row in own), part, part))
+        labels: frozenset[str] = frozenset().union(*(classes[row] for row in own))
+        units.append(_Unit(value, own, labels, part, part))
     return _Drawn(units, tuple(part for part in _SERVED if part in intervals))
 
 
@@ -221,12 +231,14 @@ def _once(examples: Sequence[Example], hashes: Sequence[str], of: list[Part | No
         findings.append(Finding("duplicate_in_evaluation", files, message, "note"))
 
 
-def _without_strangers(examples: Sequence[Example], of: list[Part | None], findings: list[Finding]) -> None:
+def _without_strangers(
+    examples: Sequence[Example], classes: Sequence[frozenset[str]], of: list[Part | None], findings: list[Finding]
+) -> None:
     """Take labels that training never sees out of val and test."""
-    known = {examples[row].label for row, part in enumerate(of) if part == "train"}
-    strange = [row for row, part in enumerate(of) if part in ("val", "test") and examples[row].label not in known]
+    known: set[str] = set().union(*(classes[row] for row, part in enumerate(of) if part == "train"))
+    strange = [row for row, part in enumerate(of) if part in ("val", "test") and classes[row] - known]
     if strange:
-        labels = sorted({str(examples[row].label) for row in strange})
+        labels = sorted(set().union(*(classes[row] - known for row in strange)))
         what = count(len(strange), "example")
         message = f"{what} of {several(labels)} left out of val and test: training has none of that class."
         files = tuple(examples[row].source for row in strange)
@@ -235,12 +247,15 @@ def _without_strangers(examples: Sequence[Example], of: list[Part | None], findi
         of[row] = None
 
 
-def _say_placed(examples: Sequence[Example], drawn: _Drawn, findings: list[Finding]) -> None:
+def _say_placed(
+    examples: Sequence[Example], classes: Sequence[frozenset[str]], drawn: _Drawn, findings: list[Finding]
+) -> None:
     moved = sorted((row, unit.part, unit.was) for unit in drawn.units if unit.part != unit.was for row in unit.members)
     if moved:
-        labels = sorted({str(examples[row].label) for row, _, _ in moved})
+        labels = sorted(set().union(*(classes[row] for row, _, _ in moved)))
+        whose = "" if labels == [NUMBER] else f" of small classes ({several(labels)})"
         message = (
-            f"{count(len(moved), 'file')} of small classes ({several(labels)}) placed by hand, so that each class has "
+            f"{count(len(moved), 'file')}{whose} placed by hand, so that {'each class has' if whose else 'there are'} "
             "examples in every part; these may change part when files are added."
         )
         details = {"to": [part for _, part, _ in moved], "from": [was for _, _, was in moved]}
@@ -262,11 +277,11 @@ def _say_groups(examples: Sequence[Example], of: Sequence[Part | None], findings
 
 
 def _say_missing(
-    examples: Sequence[Example], of: Sequence[Part | None], shares: Sequence[float], findings: list[Finding]
+    classes: Sequence[frozenset[str]], of: Sequence[Part | None], shares: Sequence[float], findings: list[Finding]
 ) -> None:
-    every = {str(one.label) for one in examples if one.label is not None}
+    every: set[str] = set().union(*classes)
     for part, share in zip(PARTS, shares, strict=True):
-        here = {str(examples[row].label) for row, one in enumerate(of) if one == part}
+        here: set[str] = set().union(*(classes[row] for row, one in enumerate(of) if one == part))
         if not share and not here:
             continue  # as was asked for
         missing = sorted(every - here)

@@ -6,8 +6,8 @@ import numpy as np
 from scipy.special import logsumexp
 
 from graft.errors import DataError, must
-from graft.evaluation.intervals import resamples, wilson
-from graft.types import Estimate
+from graft.evaluation.intervals import Z, resamples, wilson
+from graft.types import Estimate, LabelForm
 
 BINS = 15
 LOWEST, HIGHEST = 0.05, 20.0
@@ -50,6 +50,39 @@ def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
             break
         guess = following
     return float(np.exp(guess))
+
+
+def calibrate(form: LabelForm, logits: np.ndarray, targets: np.ndarray) -> float:
+    """Return the temperature of answers of a form: of classes, of the labels of sets, or the size of numbers' errors.
+
+    ``logits`` (n, outputs) must come from models that had not seen the rows.
+    """
+    fits = {"class": fit_temperature, "set": fit_label_temperature, "number": fit_error_size}
+    return fits[form](logits, targets)
+
+
+def fit_label_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
+    """Return the temperature by which to divide logits (n, labels) of sets ``targets`` (n, labels) of 0 and 1.
+
+    A label that is there or not is a class of two with the logits 0 and x: so this is ``fit_temperature`` of those.
+    """
+    flat = np.asarray(logits, np.float64).ravel()
+    pairs = np.stack([np.zeros_like(flat), flat], axis=1)
+    return fit_temperature(pairs, np.asarray(targets).ravel().astype(np.int64))
+
+
+def fit_error_size(logits: np.ndarray, targets: np.ndarray) -> float:
+    """Return the size of the errors of standardised answers (n, 1), as a standard deviation would have it.
+
+    Chosen so that 1.96 of it to both sides hold 95 of 100: the quantile of the errors of answers that had not seen the
+    row, with the correction for a finite sample of Lei et al. 2018, "Distribution-free predictive inference for
+    regression", JASA 113.
+    """
+    size = np.sort(np.abs(np.asarray(logits, np.float64) - targets).ravel())
+    if not np.isfinite(size).all():
+        raise DataError(must("logits", "finite numbers", "infinity or not-a-number", "Train again at a lower rate"))
+    place = min(int(np.ceil(0.95 * (len(size) + 1))), len(size)) - 1
+    return max(float(size[place]) / Z, 1e-6)
 
 
 def _slope(centred: np.ndarray, right: np.ndarray, log_t: float) -> tuple[float, float]:

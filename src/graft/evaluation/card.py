@@ -4,6 +4,7 @@ import re
 
 from graft.evaluation.judged import Evaluation
 from graft.evaluation.metrics import TITLES
+from graft.evaluation.report import forms
 from graft.evaluation.report.content import ReportData
 from graft.evaluation.report.words import count, plural, shown
 
@@ -11,7 +12,9 @@ _HUB_METRICS = {"macro_f1": "f1", "calibration_error": "ece"}
 """Where the Hub has another name for a metric."""
 _LICENCES = ("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "unknown",
              "cc-by-nc-4.0", "openrail", "gpl-3.0", "lgpl-3.0", "mpl-2.0", "isc", "unlicense")  # fmt: skip
-_PIPELINES = {("classification", "image"): "image-classification", ("classification", "text"): "text-classification",
+_PIPELINES = {("classification", "image"): "image-classification", ("multilabel", "image"): "image-classification",
+              ("multilabel", "text"): "text-classification", ("multilabel", "audio"): "audio-classification",
+              ("classification", "text"): "text-classification",
               ("classification", "audio"): "audio-classification"}  # fmt: skip
 
 
@@ -72,7 +75,7 @@ def _text(data: ReportData) -> str:
         f"`{_code(model.backbone)}`, cut at stage {model.cut} of {model.n_stages}, adapted by {_inline(strategy)} with "
         f"a {_inline(model.head)} head. {count(model.trained_parameters)} of its {count(model.parameters)} parameters "
         "were trained.",
-        f"It tells {plural(len(model.classes), 'class', 'classes')} apart: {classes}{more}.",
+        f"It {forms.does(data)}" + (f": {classes}{more}." if classes else "."),
         "## How good it is",
         f"Measured once on {plural(shown_on.n, 'test example')} that nothing was trained or chosen by. The intervals "
         "hold the true value in 95 of 100 such tests, for inputs like these.",
@@ -85,10 +88,8 @@ def _text(data: ReportData) -> str:
         "## Intended use and limits",
         "- For inputs like those it was measured on. Other cameras, places or times can lower every number above: "
         "`graft evaluate MODEL NEW_DATA/` measures that.\n"
-        "- It always answers with one of its classes, also for inputs that are none of them.\n"
-        "- Probabilities are calibrated on validation data "
-        f"(temperature {shown_on.temperature:.2f}); they hold only for inputs of the same kind.\n"
-        "- The pretrained weights bring their own leanings and their own licence "
+        + "".join(f"- {_inline(one)}\n" for one in forms.limits(data))
+        + "- The pretrained weights bring their own leanings and their own licence "
         f"({_inline(model.weights_licence)}; {_inline(model.weights_source)}).",
         "## How to use it",
         '```python\nimport graft\n\nmodel = graft.load("MODEL")\nmodel.predict(["a.jpg"])\n```',

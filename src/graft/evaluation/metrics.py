@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import expit, logit
 
+from graft.evaluation import numbers, sets
 from graft.evaluation.calibration import calibration_error
 from graft.evaluation.intervals import (
     Z,
@@ -62,8 +64,10 @@ def balanced_accuracy(answers: Answers) -> Estimate:
     return _from_classes(answers, score, hits[seen] / trials[seen], low, high)
 
 
-def macro_f1(answers: Answers) -> Estimate:
+def macro_f1(answers: Answers | sets.Sets) -> Estimate | None:
     """Mean F1 of the classes that occur in the truth or among the answers, as scikit-learn has it."""
+    if isinstance(answers, sets.Sets):
+        return sets.macro_f1(answers)
     matrix = confusion_matrix(answers.targets, answers.predicted, answers.raw.shape[1])
     value, low, high = f1_limits(matrix)
     seen = matrix.sum(axis=0) + matrix.sum(axis=1) > 0
@@ -80,7 +84,11 @@ def f1_limits(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     F1 = 2J / (1 + J), where J = hits / (hits + false + missed) is a share with a Wilson interval.
     """
     hits = matrix.diagonal()
-    touched = matrix.sum(axis=0) + matrix.sum(axis=1) - hits
+    return f1_of(hits, matrix.sum(axis=0) + matrix.sum(axis=1) - hits)
+
+
+def f1_of(hits: np.ndarray, touched: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return F1 with its limits from hits and from hits, false and missed ones together, each (C,)."""
     jaccard = hits / np.maximum(touched, 1)
     low, high = wilson_limits(hits, touched)
     return 2 * jaccard / (1 + jaccard), 2 * low / (1 + low), 2 * high / (1 + high)
@@ -184,7 +192,7 @@ def calibration_error_raw(answers: Answers) -> Estimate:
     return calibration_error(answers.raw.max(axis=1), answers.right, seed=answers.seed)
 
 
-METRICS: Mapping[str, Callable[[Answers], Estimate | None]] = {
+METRICS: Mapping[str, Callable[[Any], Estimate | None]] = {
     "accuracy": accuracy,
     "balanced_accuracy": balanced_accuracy,
     "macro_f1": macro_f1,
@@ -192,6 +200,15 @@ METRICS: Mapping[str, Callable[[Answers], Estimate | None]] = {
     "roc_auc": roc_auc,
     "calibration_error_raw": calibration_error_raw,
     "calibration_error": calibration_error_after,
+    "item_f1": sets.item_f1,
+    "micro_f1": sets.micro_f1,
+    "mean_average_precision": sets.mean_average_precision,
+    "exact_match": sets.exact_match,
+    "r2": numbers.r2,
+    "mae": numbers.mae,
+    "rmse": numbers.rmse,
+    "spearman": numbers.spearman,
+    "coverage": numbers.coverage,
 }
 """Every metric by its public name; one that is not defined for the answers gives None."""
 
@@ -203,5 +220,14 @@ TITLES: Mapping[str, str] = {
     "roc_auc": "ROC AUC",
     "calibration_error_raw": "Calibration error, raw",
     "calibration_error": "Calibration error",
+    "item_f1": "F1 by input",
+    "micro_f1": "Micro F1",
+    "mean_average_precision": "Mean average precision",
+    "exact_match": "Exact match",
+    "r2": "R2",
+    "mae": "Mean absolute error",
+    "rmse": "Root mean squared error",
+    "spearman": "Spearman correlation",
+    "coverage": "Truth within the range",
 }
 """How a metric is called before people."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graft import data, features, tasks
+from graft import data, features
 from graft.backbones import Backbone, averaged
 from graft.data import Dataset, Parts, Scanned, SetAside
 from graft.data.dataset import grouped, require_classes
@@ -181,11 +181,11 @@ def balanced(targets: np.ndarray, outputs: int) -> np.ndarray:
 
 
 def gather(
-    dataset: Dataset, backbone: Backbone, head: Head, task_name: str, shares: tuple[float, float, float], means: Means
+    dataset: Dataset, backbone: Backbone, head: Head, task: Task, shares: tuple[float, float, float], means: Means
 ) -> Gathered:
     """Read, inspect, pass once and split; what cannot be used is set aside with its reason.
 
-    Raises DataError where fewer than two classes are left.
+    ``task`` has its settings and has seen no labels. Raises DataError where fewer than two classes are left.
     """
     for note in dataset.notes:
         means.listener.say(note)
@@ -206,8 +206,8 @@ def gather(
     )
     passed = time.perf_counter()
     scanned, kept = without_failed(scanned, extraction.failed)
-    parts = data.split(scanned.examples, scanned.hashes, shares=shares, seed=means.seed)
-    task = tasks.REGISTRY.get(task_name).learn([scanned.examples[row].label for row in parts.train])
+    parts = data.split(scanned.examples, scanned.hashes, shares=shares, seed=means.seed, form=scanned.form)
+    task = task.taught([scanned.examples[row].label for row in parts.train])
     top = Rows(extraction.activations, kept)
     hashes = _rows(extraction.perceptual_hashes, kept)
     assert hashes is not None
@@ -253,7 +253,7 @@ def without_failed(scanned: Scanned, failed: Mapping[int, str]) -> tuple[Scanned
         findings=(*scanned.findings, *grouped(bad)),
         set_aside=(*scanned.set_aside, *bad),
     )
-    require_classes(left.examples, left.set_aside, 2, left.source)
+    require_classes(left.examples, left.set_aside, 2, left.source, left.form)
     return left, kept
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from graft import evaluation
 from graft.errors import DivergenceError
+from graft.evaluation.intervals import bootstrap_mean
 from graft.heads import Head
 from graft.strategies import Fitted, Material, Strategy
 from graft.types import Estimate
@@ -107,6 +108,8 @@ class Climb:
         if gain is None:
             return f"{best.strategy.capitalize()} fine-tuning had nothing to be compared with."
         points = f"{100 * gain.value:+.1f} points [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
+        if next(iter(best.validation), "") == "r2":  # no share of right answers, so no points of a hundred
+            points = f"{gain.value:+.3f} of the variance explained [{gain.low:+.3f}, {gain.high:+.3f}]"
         against = f"over {spoken(str(best.against))} on {gain.n} validation items"
         return f"Fine-tuning was {'' if best.kept else 'not '}worth it: {points} {against}, {test}."
 
@@ -176,14 +179,16 @@ def judge(step: Step, material: Material, fitted: Fitted, seed: int, seconds: fl
     """Return the rung with its metrics on all items that it has honest outputs for."""
     logits, rows = honest(fitted, material.train, material.validation)
     names = material.task.metrics
-    measured = evaluation.evaluate(material.task, logits, material.targets[rows], names=names, seed=seed)
+    measured = evaluation.evaluate(material.task, logits, material.targets[rows], names=names, seed=seed).metrics
+    if names[0] not in measured:
+        # A few numbers may all be the same, and have no variance to explain; they have scores all the same.
+        scores = material.task.item_scores(logits, material.targets[rows])
+        measured = {names[0]: bootstrap_mean(scores, seed), **measured}
     cut = fitted.cut if step.network and step.strategy.learns else None
     settings = {**asdict(step.strategy), **fitted.resolved}
     # What later steps ask of the features, they ask of the probe's; others need not be held in memory.
     fitted = fitted if step.starts else replace(fitted, basis=None)
-    return Rung(
-        step.name, measured.metrics, True, None, seconds, cut, settings=settings, head=material.head, fitted=fitted
-    )
+    return Rung(step.name, measured, True, None, seconds, cut, settings=settings, head=material.head, fitted=fitted)
 
 
 def honest(fitted: Fitted, train: np.ndarray, validation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

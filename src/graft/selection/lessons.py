@@ -24,21 +24,27 @@ def probe_of(climbed: Climb) -> Fitted | None:
 
 
 def suspects(gathered: Gathered, climbed: Climb) -> tuple[Finding, ...]:
-    """Return the labels that the probe's out-of-fold answers contradict with confidence."""
-    probe = probe_of(climbed)
-    if probe is None or probe.development_logits is None:
+    """Return the labels that the probe's out-of-fold answers contradict with confidence; none for numbers."""
+    probe, form = probe_of(climbed), gathered.task.form
+    if probe is None or probe.development_logits is None or form == "number":
         return ()
     rows = gathered.development[gathered.halves.both]
     targets = gathered.targets(rows)
-    temperature = evaluation.fit_temperature(probe.development_logits, targets)
+    temperature = evaluation.calibrate(form, probe.development_logits, targets)
     chances = gathered.task.probabilities(probe.development_logits, temperature)
     sources = [gathered.scanned.examples[row].source for row in rows]
-    return data.suspect_labels(chances, targets, gathered.task.classes, sources)
+    find = data.suspect_sets if form == "set" else data.suspect_labels
+    return find(chances, targets, gathered.task.classes, sources)
 
 
 def more_labels(gathered: Gathered, climbed: Climb, seed: int) -> LearningCurve | None:
-    """Return how the probe does with fewer labels, and what to expect of more, from the stored features alone."""
+    """Return how the probe does with fewer labels, and what to expect of more, from the stored features alone.
+
+    None where an input has no one class: the curve is one of accuracy.
+    """
     probe = probe_of(climbed)
+    if gathered.task.form != "class":
+        return None
     if probe is None or probe.basis is None or probe.folds is None or probe.development_logits is None:
         return None
     strength, outputs = float(probe.resolved["strength"]), gathered.task.outputs

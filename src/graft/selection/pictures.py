@@ -47,23 +47,20 @@ def mistakes(gathered: Gathered, shipped: Shipped) -> tuple[Mistake, ...]:
     if shipped.test is None:
         return ()
     task, rows = gathered.task, shipped.test_rows
-    chances = task.probabilities(shipped.test_logits, shipped.temperature)
-    said, truth = chances.argmax(axis=1), gathered.targets(rows)
-    wrong = np.flatnonzero(said != truth)
-    worst = wrong[np.argsort(-chances[wrong, said[wrong]], kind="stable")][:MISTAKES]
-    examples = [gathered.scanned.examples[row] for row in rows[worst]]
+    worst = task.mistakes(shipped.test_logits, gathered.targets(rows), shipped.temperature, MISTAKES)
+    examples = [gathered.scanned.examples[rows[one.row]] for one in worst]
     pictures = [_picture(gathered, one, SIDE) for one in examples]
-    heats = _heats(gathered, shipped, examples, said[worst])
+    heats = _heats(gathered, shipped, examples, np.array([one.output for one in worst], np.int64))
     return tuple(
         Mistake(
-            source=one.source,
-            truth=task.classes[truth[row]],
-            said=task.classes[said[row]],
-            probability=float(chances[row, said[row]]),
+            source=example.source,
+            truth=one.truth,
+            said=one.said,
+            probability=one.probability,
             picture=picture,
             heat=heat,
         )
-        for one, row, picture, heat in zip(examples, worst, pictures, heats, strict=True)
+        for example, one, picture, heat in zip(examples, worst, pictures, heats, strict=True)
     )
 
 

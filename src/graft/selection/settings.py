@@ -1,17 +1,23 @@
 """Which plug-in each setting of a recipe is meant for."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
-from graft import heads, strategies
+from graft import heads, strategies, tasks
 from graft.backbones import Backbone
 from graft.config import Recipe
 from graft.errors import GraftError, SettingError, must, unknown_name
 from graft.heads import Head
 from graft.strategies import Strategy
+from graft.tasks import Task
+from graft.tasks.classification import Classification
+from graft.types import LabelForm
 
+T = TypeVar("T")
+LIST_TASKS = "graft list tasks --settings"
 FLAGS = {"from_stage": "cut"}
 """Settings of strategies that a recipe calls by another name."""
 
@@ -25,25 +31,29 @@ class Plan:
     head: Head
     start: str
     """The rung whose head fine-tuning starts from."""
+    task: Task = field(default_factory=Classification)
+    """With its settings; it has not seen labels yet."""
 
 
-def plan(strategy: str, head: str, settings: Mapping[str, Any], **shared: object) -> Plan:
+def plan(strategy: str, head: str, settings: Mapping[str, Any], task: str = "classification", **shared: object) -> Plan:
     """Return the plug-ins for a recipe; ``shared`` (views, from_stage) goes to every strategy that has such a setting.
 
     ``auto`` plans the whole ladder. A single strategy is planned with the rungs that it starts from.
-    Raises SettingError with all that is wrong, UnknownNameError for an unknown strategy or head.
+    Raises SettingError with all that is wrong, UnknownNameError for an unknown strategy, head or task.
     """
-    _refuse(strategy, head)
-    chosen = rungs(strategy, heads.REGISTRY.get(head))
+    form = tasks.REGISTRY.get(task).form
+    _refuse(strategy, head, task)
+    chosen = rungs(strategy, heads.REGISTRY.get(head), form)
     known = {name: {one.name for one in strategies.REGISTRY.settings(name)} for name in chosen}
     own: dict[str, dict[str, Any]] = {name: {} for name in chosen}
-    for_head: dict[str, Any] = {}
     faults: list[str] = []
+    made = _tried(lambda: heads.REGISTRY.create(head, _under("head", settings)), faults)
+    taught = _tried(lambda: _task(task, _under("task", settings)), faults)
     for key, value in settings.items():
         first, _, rest = key.partition(".")
-        if first == "head" and rest:
-            for_head[rest] = value
-        elif first in own and rest:
+        if first in ("head", "task") and rest:
+            continue
+        if first in own and rest:
             own[first][rest] = value
         else:
             takers = [name for name in chosen if any(_meant(key, one) for one in known[name])]
@@ -62,29 +72,48 @@ def plan(strategy: str, head: str, settings: Mapping[str, Any], **shared: object
             faults.append(must(FLAGS.get(key, key), f"left out with the strategy {strategy}", value, do))
         for name in takers if value is not None else ():
             own[name].setdefault(key, value)
-    built: list[tuple[str, Strategy]] = []
-    try:
-        made = heads.REGISTRY.create(head, for_head)
-    except SettingError as error:
-        faults.append(str(error))
-    for name in chosen:
-        try:
-            built.append((name, strategies.REGISTRY.create(name, own[name])))
-        except GraftError as error:
-            faults.append(str(error))
-    if faults:
+    built = [(name, _tried(partial(strategies.REGISTRY.create, name, own[name]), faults)) for name in chosen]
+    if faults or made is None or taught is None:
         raise SettingError("\n".join(dict.fromkeys(faults)))
-    return Plan(tuple(built), made, start(made))
+    return Plan(tuple((name, one) for name, one in built if one is not None), made, start(made), taught)
 
 
-def _refuse(strategy: str, head: str) -> None:
-    """Raise SettingError for a strategy that nobody can want, alone or with that head."""
+def _under(first: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that begin with a name and a dot, without it."""
+    return {key.partition(".")[2]: value for key, value in settings.items() if key.startswith(f"{first}.")}
+
+
+def _tried(make: Callable[[], T], faults: list[str]) -> T | None:
+    """Return what is made, or None with the fault noted."""
+    try:
+        return make()
+    except GraftError as error:
+        faults.append(str(error))
+        return None
+
+
+def _task(name: str, settings: Mapping[str, Any]) -> Task:
+    """Return the task with its settings. Raises UnknownNameError for a field that is learned, SettingError."""
+    known = tasks.REGISTRY.get(name).settings
+    for key, value in settings.items():
+        if not known:
+            raise SettingError(must(f"task.{key}", f"left out with the task {name}", repr(value), "It has no settings"))
+        if key not in known:
+            raise unknown_name(f"a setting of the task {name}", key, known, LIST_TASKS)
+    return tasks.REGISTRY.create(name, settings)
+
+
+def _refuse(strategy: str, head: str, task: str) -> None:
+    """Raise SettingError for a strategy that nobody can want, alone, with that head or for that task."""
     if strategy == "auto":
         return
     kind = strategies.REGISTRY.get(strategy)
     if not kind.learns:
         do = "Take nearest_mean or linear_probe; auto shows this one as the floor"
         raise SettingError(must("strategy", "one that learns something", repr(strategy), do))
+    if tasks.REGISTRY.get(task).form not in kind.forms:
+        do = "Take linear_probe, or auto, which tries what fits"
+        raise SettingError(must("strategy", f"one that can learn {task}", repr(strategy), do))
     if kind.linear and not heads.REGISTRY.get(head).convex:
         do = "Take the strategy frozen_head, which trains any head, or leave the head out"
         raise SettingError(must("head", f"linear with the strategy {strategy}", repr(head), do))
@@ -101,7 +130,7 @@ def _meant(key: str, setting: str) -> bool:
     return key == setting or setting.startswith(f"{key}.")
 
 
-def rungs(strategy: str, head: type[Head]) -> Sequence[str]:
+def rungs(strategy: str, head: type[Head], form: LabelForm = "class") -> Sequence[str]:
     """Return the names of the rungs for a strategy: the ladder, or the strategy after the rung that it starts from."""
     known = {name: strategies.REGISTRY.get(name) for name in strategies.REGISTRY.names()}
     if strategy != "auto":
@@ -110,6 +139,7 @@ def rungs(strategy: str, head: type[Head]) -> Sequence[str]:
     passed_over = {"frozen_head"} if head.convex else set()
     if head.takes != "vector":
         passed_over = {name for name, one in known.items() if one.linear and one.learns}
+    passed_over |= {name for name, one in known.items() if form not in one.forms}
     places = {name: one.rung for name, one in known.items() if one.rung is not None and name not in passed_over}
     return sorted(places, key=lambda name: places[name])
 

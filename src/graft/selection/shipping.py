@@ -39,7 +39,7 @@ def ship(gathered: Gathered, climbed: Climb, plan: Plan, seed: int) -> Shipped:
     assert fitted is not None
     targets = gathered.targets(gathered.development)
     logits, rows = honest(fitted, gathered.halves.train, gathered.halves.validation)
-    temperature = evaluation.fit_temperature(logits, targets[rows])
+    temperature = evaluation.calibrate(gathered.task.form, logits, targets[rows])
     network = (
         artifact.adapted(gathered.backbone, fitted.cut, fitted.suffix) if len(fitted.suffix) else gathered.backbone
     )

@@ -173,9 +173,11 @@ def _notes(rung: Rung) -> Sequence[str]:
 
 
 def _rung(rung: Rung) -> reports.Rung:
+    metric, value = next(iter(rung.validation.items()))
     return reports.Rung(
         strategy=rung.strategy,
-        validation=next(iter(rung.validation.values())),
+        metric=metric,
+        validation=value,
         kept=rung.kept,
         p_value=rung.p_value,
         seconds=rung.seconds,

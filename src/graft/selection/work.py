@@ -46,12 +46,15 @@ def look(recipe: Recipe, plan: Plan, dataset: Dataset, backbone: Backbone, liste
         simple=recipe.strategy == "auto",
         listener=listener,
     )
+    if means.class_weights and plan.task.form != "class":
+        do = "Leave it out; only the classes of a classification can be weighed"
+        raise SettingError(must("class_weights", f"none with the task {recipe.task}", "'balanced'", do))
     held = recipe.val_share + recipe.test_share
     if held >= 1:
         do = "Lower val_share or test_share"
         raise SettingError(must("val_share + test_share", "below 1", held, do))
     shares = (1 - held, recipe.val_share, recipe.test_share)
-    return gather(dataset, backbone, plan.head, recipe.task, shares, means)
+    return gather(dataset, backbone, plan.head, plan.task, shares, means)
 
 
 def work(

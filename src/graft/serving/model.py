@@ -34,13 +34,17 @@ class Prediction:
 
     input: str
     label: str
-    probability: float
+    """A class, the labels of a set joined by ``|``, or a number, as text."""
+    probability: float | None
+    """Of the class, or of the least certain label of a set; None for a number."""
     probabilities: np.ndarray
-    """(classes,) float64, after temperature scaling."""
+    """(classes,) float64, after temperature scaling; for a number the number itself, (1,)."""
+    told: Mapping[str, Any]
+    """The answer as plain JSON data."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return ``{"input", "label", "probability"}``."""
-        return {"input": self.input, "label": self.label, "probability": round(self.probability, 6)}
+        """Return ``{"input", "label", "probability"}``; sets have ``labels``, numbers ``value``, ``low``, ``high``."""
+        return {"input": self.input, **self.told}
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,7 @@ class Model:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The class names, in the order of the probabilities."""
+        """The class names, in the order of the probabilities; none where the answers are numbers."""
         return self.assembled.task.classes
 
     @property
@@ -101,7 +105,8 @@ class Model:
 
     def __repr__(self) -> str:
         told = self.manifest
-        return f"<graft.Model {told['backbone']['name']}, cut {told['cut']}, {len(self.classes)} classes>"
+        answers = f"{len(self.classes)} classes" if self.classes else "numbers"
+        return f"<graft.Model {told['backbone']['name']}, cut {told['cut']}, {answers}>"
 
     def predict(self, inputs: Sequence[object]) -> list[Prediction]:
         """Return one Prediction an input: paths, (h, w[, 3]) arrays or PIL images.
@@ -111,7 +116,8 @@ class Model:
         return list(map(_readable, self.answers(data.from_objects(inputs).examples)))
 
     def predict_proba(self, inputs: Sequence[object]) -> np.ndarray:
-        """Return probabilities (n, classes) float64, as ``predict`` does."""
+        """Return probabilities (n, classes) float64, as ``predict`` does. Raises SettingError where there are none."""
+        self.assembled.task.probabilities(np.zeros((0, self.assembled.task.outputs), np.float32))
         found = [one.probabilities for one in self.predict(inputs)]
         return np.stack(found) if found else np.zeros((0, len(self.classes)))
 
@@ -133,9 +139,8 @@ class Model:
                 yield SetAside(example.source, str(outcome))
                 continue
             logits = self._head([outcome])
-            found = self.assembled.task.probabilities(logits, float(self.manifest["temperature"]))[0]
-            best = int(found.argmax())
-            yield Prediction(example.source, self.classes[best], float(found[best]), found)
+            (found,) = self.assembled.task.answers(logits, float(self.manifest["temperature"]))
+            yield Prediction(example.source, found.label, found.probability, found.outputs, found.told)
 
     def logits(self, examples: Sequence[Example], *, progress: Progress = silent) -> tuple[np.ndarray, dict[int, str]]:
         """Return logits (readable, outputs) float32 and, by position, why the others could not be read."""

@@ -13,7 +13,7 @@ from graft.backbones import Backbone
 from graft.heads import Head
 from graft.tasks import Task
 from graft.training.logistic import Basis
-from graft.types import Progress, silent
+from graft.types import LabelForm, Progress, silent
 
 
 class Activations(Protocol):
@@ -100,6 +100,8 @@ class Strategy(ABC):
     """True where its head is linear, whatever head was asked for."""
     continues: ClassVar[bool] = False
     """True where it starts from a head that was fitted on frozen features."""
+    forms: ClassVar[tuple[LabelForm, ...]] = ("class", "set", "number")
+    """The kinds of labels that it can learn."""
     rung: ClassVar[int | None] = None
     """Its place on the ladder, lowest first; None: only tried when it is asked for."""
 

@@ -64,6 +64,8 @@ def _own_probe(material: Material, stages: nn.Sequential) -> Probe:
         n_train=len(rows),
         row_weights=_material.row_weights(material, targets),
         units=None if material.units is None else material.units[rows],
+        strata=_material.strata(material, rows),
+        likelihood=_material.likelihood(material),
     )
     return fit_probe(table, material.task.outputs, seed=material.seed)
 

@@ -9,6 +9,7 @@ from torch import nn
 from graft.errors import DataError, SettingError, must
 from graft.heads import Head
 from graft.strategies._base import Material
+from graft.training.likelihood import LIKELIHOODS, Likelihood
 
 CHUNK = 256
 
@@ -70,6 +71,16 @@ def logits(head: nn.Module, table: np.ndarray) -> np.ndarray:
     return torch.cat(found).numpy()
 
 
+def strata(material: Material, rows: np.ndarray) -> np.ndarray:
+    """Return what the folds of a cross-validation over rows should have evenly, (len(rows),) int64."""
+    return material.task.strata(material.targets[rows])
+
+
+def likelihood(material: Material) -> Likelihood:
+    """Return the loss of linear models for the task."""
+    return LIKELIHOODS[material.task.likelihood]
+
+
 def row_weights(material: Material, targets: np.ndarray) -> np.ndarray | None:
     """Return the class weight of every row, (len(targets),) float32, or None where all count the same."""
     if material.class_weights is None:
@@ -102,4 +113,6 @@ def chance(material: Material) -> float:
     """Return the score of the best constant answer on the validation rows."""
     targets, outputs = material.targets[material.validation], material.task.outputs
     judge = score(material)
-    return max(judge(np.tile(row, (len(targets), 1)), targets) for row in np.eye(outputs, dtype=np.float32))
+    # With weighted classes the best one need not be the most frequent.
+    constants = np.vstack([np.eye(outputs, dtype=np.float32), material.task.prior(targets)])
+    return max(judge(np.tile(row, (len(targets), 1)), targets) for row in constants)

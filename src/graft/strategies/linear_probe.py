@@ -1,4 +1,4 @@
-"""A linear classifier on frozen features, its strength chosen by cross-validation: fast, and hard to beat."""
+"""A linear model on frozen features, its strength chosen by cross-validation: fast, and hard to beat."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -15,7 +15,7 @@ from graft.strategies._probe import Table, fit_probe
 
 @dataclass(frozen=True, kw_only=True)
 class LinearProbe(Strategy):
-    """Multinomial logistic regression with an L2 penalty."""
+    """Logistic regression with an L2 penalty, softmax or one a label; ridge regression for numbers."""
 
     linear: ClassVar[bool] = True
     rung: ClassVar[int | None] = 30
@@ -59,6 +59,8 @@ class LinearProbe(Strategy):
             n_train=len(train),
             row_weights=_material.row_weights(material, targets),
             units=None if material.units is None else material.units[rows],
+            strata=np.concatenate([_material.strata(material, train), _material.strata(material, validation)]),
+            likelihood=_material.likelihood(material),
         )
         outputs = material.task.outputs
         probe = fit_probe(table, outputs, folds=self.folds, strength=self.strength, seed=material.seed)
@@ -82,4 +84,4 @@ def _at_the_edge(chosen: float, tried: list[float], searched: bool) -> tuple[str
     """Return a note where a stronger penalty than all that were tried might have been better."""
     if not searched or chosen != tried[0]:
         return ()
-    return ("The strongest penalty was the best one: the features may say little about these classes.",)
+    return ("The strongest penalty was the best one: the features may say little about these labels.",)

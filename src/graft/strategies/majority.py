@@ -1,4 +1,4 @@
-"""Always the most frequent class: the floor that every other strategy must beat."""
+"""The same answer for every input, such as the most frequent class: the floor that every other strategy must beat."""
 
 import math
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from graft.strategies._base import Fitted, Material, Strategy
 
 @dataclass(frozen=True, kw_only=True)
 class Majority(Strategy):
-    """The classes' shares among the training rows, whatever the input."""
+    """What the training labels say, whatever the input: the classes' shares, or the mean of numbers."""
 
     learns: ClassVar[bool] = False
     linear: ClassVar[bool] = True
@@ -30,9 +30,9 @@ class Majority(Strategy):
         return 1
 
     def fit(self, material: Material) -> Fitted:
-        """Return a linear head of zeros whose bias is the log share of every class, with half an input added."""
-        prior = _log_shares(material.targets[material.train], material.task.outputs)
-        final = _log_shares(material.targets[np.concatenate([material.train, material.validation])], len(prior))
+        """Return a linear head of zeros whose bias is the task's best constant answer."""
+        prior = material.task.prior(material.targets[material.train])
+        final = material.task.prior(material.targets[np.concatenate([material.train, material.validation])])
         return Fitted(
             cut=self.cut(material.backbone),
             suffix=nn.Sequential().eval(),
@@ -40,11 +40,6 @@ class Majority(Strategy):
             training_head=_constant(material.activations.shape[2:], prior),
             validation_logits=np.tile(prior, (len(material.validation), 1)),
         )
-
-
-def _log_shares(targets: np.ndarray, outputs: int) -> np.ndarray:
-    counts = np.bincount(targets, minlength=outputs) + 0.5
-    return np.asarray(np.log(counts / counts.sum()), dtype=np.float32)
 
 
 def _constant(shape: tuple[int, ...], bias: np.ndarray) -> nn.Module:

@@ -10,6 +10,7 @@ from torch import nn
 from graft.backbones import Backbone
 from graft.strategies import _material
 from graft.strategies._base import Fitted, Material, Strategy
+from graft.types import LabelForm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +18,7 @@ class NearestMean(Strategy):
     """Nearest class mean, as a linear head."""
 
     linear: ClassVar[bool] = True
+    forms: ClassVar[tuple[LabelForm, ...]] = ("class",)
     rung: ClassVar[int | None] = 20
 
     whitening: float = 0.5

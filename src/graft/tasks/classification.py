@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 
 from graft.errors import DataError, must, unknown_name
-from graft.tasks._base import Task
+from graft.tasks._base import Answer, Mistake, Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class Classification(Task):
             raise DataError(
                 must("every training label", "a class name", f"{missing} inputs without one", "Label or remove them")
             )
-        names = sorted({label for label in labels if label is not None}, key=_natural)
+        names = sorted({label for label in labels if label is not None}, key=natural)
         if len(names) < 2:
             found = f"{len(names)} ({names[0]!r})" if names else "none"
             raise DataError(must("the number of classes", "at least 2", found, "Add inputs of another class"))
@@ -48,6 +48,11 @@ class Classification(Task):
         """The number of classes."""
         return len(self.classes)
 
+    @property
+    def likelihood(self) -> str:
+        """Cross-entropy."""
+        return "softmax"
+
     def targets(self, labels: Sequence[str | None]) -> np.ndarray:
         """Return class indices (n,) int64. Raises DataError that names the first label that is no class."""
         index = {name: i for i, name in enumerate(self.classes)}
@@ -55,6 +60,15 @@ class Classification(Task):
             if label not in index:
                 raise DataError(str(unknown_name("a label", str(label), self.classes, "graft show")))
         return np.array([index[label] for label in labels if label is not None], dtype=np.int64)
+
+    def strata(self, targets: np.ndarray) -> np.ndarray:
+        """Return the class numbers themselves."""
+        return np.asarray(targets, dtype=np.int64)
+
+    def prior(self, targets: np.ndarray) -> np.ndarray:
+        """Return the log share of every class, with half an input added."""
+        counts = np.bincount(targets, minlength=self.outputs) + 0.5
+        return np.asarray(np.log(counts / counts.sum()), dtype=np.float32)
 
     def loss(
         self, logits: torch.Tensor, targets: torch.Tensor, *, label_smoothing: float, weights: torch.Tensor | None
@@ -75,12 +89,35 @@ class Classification(Task):
         powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
         return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
+    def answers(self, logits: np.ndarray, temperature: float = 1.0) -> list[Answer]:
+        """Return the most probable class of each input."""
+        found = []
+        for row in self.probabilities(logits, temperature):
+            best = int(row.argmax())
+            told = {"label": self.classes[best], "probability": round(float(row[best]), 6)}
+            found.append(Answer(self.classes[best], float(row[best]), row, told))
+        return found
+
     def item_scores(self, logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Return 1.0 where the largest logit is the target's, else 0.0; (n,) float64."""
         return np.asarray(np.asarray(logits).argmax(axis=1) == targets, dtype=np.float64)
 
+    def mistakes(self, logits: np.ndarray, targets: np.ndarray, temperature: float, most: int) -> list[Mistake]:
+        """Return the wrong answers that were given with the most certainty."""
+        chances = self.probabilities(logits, temperature)
+        said = chances.argmax(axis=1)
+        wrong = np.flatnonzero(said != targets)
+        worst = wrong[np.argsort(-chances[wrong, said[wrong]], kind="stable")][:most]
+        return [
+            Mistake(
+                int(row), self.classes[targets[row]], self.classes[said[row]], float(chances[row, said[row]]),
+                int(said[row]),
+            )
+            for row in worst
+        ]  # fmt: skip
 
-def _natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
+
+def natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
     """Return a key that orders runs of digits by their number; the name itself breaks ties (``1`` and ``01``)."""
     parts = re.findall(r"[0-9]+|[^0-9]+", name)
     return [(0, int(p), "") if p.isascii() and p.isdigit() else (1, 0, p) for p in parts], name

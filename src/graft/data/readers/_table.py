@@ -13,8 +13,9 @@ from typing import Any, ClassVar
 from graft.data import modalities
 from graft.data.dataset import Dataset, SetAside, count, grouped, label_text, reasons, several, shown
 from graft.data.readers._base import PART_WORDS, Reader
+from graft.data.readers._sets import listed, own_columns, sets_of_cells, sets_of_columns
 from graft.errors import DataError, must
-from graft.types import Example, Part
+from graft.types import Example, LabelForm, Part
 
 INPUT_NAMES = (
     "path", "filepath", "file", "filename", "image", "imagepath", "imagefile", "imagename", "img", "imgpath", "photo",
@@ -50,6 +51,8 @@ class TableReader(Reader):
     """Column of the labels; where not given, guessed from its name."""
     group_column: str | None = None
     """Column whose equal values (a patient, a burst) stay in one part."""
+    form: LabelForm = "class"
+    """What the labels are: one class a row, a set of labels (in one cell, or a column each), or a number."""
     part_column: str | None = None
     """Column that says train, val or test; where not given, guessed from its name."""
 
@@ -70,13 +73,13 @@ class TableReader(Reader):
         names = table.names
         inputs = self._column("input_column", "path", INPUT_NAMES, names, source)
         rest = [name for name in names if name != inputs]
-        labels = self._column("label_column", "label", LABEL_NAMES, rest, source)
-        notes = [f"took column {inputs!r} as the path and {labels!r} as the label"]
+        labels, label_cells, told = self._labels(rest, table, source)
+        notes = [f"took column {inputs!r} as the path and {told}"]
         groups = self._given("group_column", "group", names, source)
-        rows = _Rows(source, table.texts.get(labels))
+        rows = _Rows(source, None if self.form == "set" else table.texts.get(labels), self.form)
         parts = self._parts([name for name in rest if name != labels], table, notes, source)
         grouping = table.cells(groups) if groups else None
-        for number, (cell, label) in enumerate(zip(table.cells(inputs), table.cells(labels), strict=True)):
+        for number, (cell, label) in enumerate(zip(table.cells(inputs), label_cells, strict=True)):
             group = _text(grouping[number]) if grouping is not None else None
             rows.take(number, cell, label, parts[number] if parts else None, group)
         set_aside = (*table.faults, *rows.set_aside)
@@ -84,6 +87,19 @@ class TableReader(Reader):
             raise DataError(_nothing(source, set_aside, labels))
         modality = _modality(rows.examples, source)
         return Dataset(tuple(rows.examples), modality, shown(str(source)), tuple(notes), grouped(set_aside), set_aside)
+
+    def _labels(self, rest: list[str], table: Table, source: Path) -> tuple[str, Sequence[Any], str]:
+        """Return the name of the label column, its cells, and what is said of it; of sets in their one spelling."""
+        if self.form == "set":
+            taken = {self.group_column, self.part_column, *(one for one in rest if _plain(one) in PART_NAMES)}
+            several = own_columns(self.label_column, [one for one in rest if one not in taken], table.cells)
+            if several:
+                return several[0], sets_of_columns(several, table.cells), f"{listed(several)} as labels"
+        labels = self._column("label_column", "label", LABEL_NAMES, rest, source)
+        if self.form != "set":
+            return labels, table.cells(labels), f"{labels!r} as the label"
+        cells, parting = sets_of_cells(table.cells(labels))
+        return labels, cells, f"{labels!r} as the labels{parting}"
 
     def _given(self, setting: str, what: str, names: Sequence[str], source: Path) -> str | None:
         name = getattr(self, setting)
@@ -135,6 +151,7 @@ class _Rows:
 
     source: Path
     texts: Sequence[str] | None
+    form: LabelForm = "class"
     examples: list[Example] = field(default_factory=list)
     set_aside: list[SetAside] = field(default_factory=list)
 
@@ -155,6 +172,8 @@ class _Rows:
         self.examples.append(Example(example.source, text, example.path, example.content, part, group))
 
     def _named(self, label: Any) -> str | None:
+        if self.form == "set":  # in its one spelling already; an empty set is a label too
+            return None if label is None else str(label)
         if self.texts is not None and isinstance(label, int) and 0 <= label < len(self.texts):
             return label_text(self.texts[label])
         return _text(label)

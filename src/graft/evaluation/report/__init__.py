@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from graft.evaluation.intervals import wilson
 from graft.evaluation.metrics import TITLES
-from graft.evaluation.report import charts, words
+from graft.evaluation.report import charts, forms, words
 from graft.evaluation.report.content import (
     Alike,
     Mistake,
@@ -19,6 +19,7 @@ from graft.evaluation.report.content import (
     Suspect,
     picture_address,
 )
+from graft.evaluation.report.scatter import scatter
 
 __all__ = ["Alike", "Mistake", "ModelFacts", "ReportData", "Rung", "Suspect", "render"]
 
@@ -47,6 +48,15 @@ _MEANINGS = {
     "roc_auc": "how well each class is ranked above the rest",
     "calibration_error_raw": "gap between certainty and truth before scaling; lower is better",
     "calibration_error": "the same after temperature scaling; lower is better",
+    "item_f1": "labels of an input that were found and rightly said, mean over inputs",
+    "micro_f1": "the same over all labels of all inputs together",
+    "mean_average_precision": "how well each label ranks the inputs that have it first",
+    "exact_match": "inputs whose labels were all right",
+    "r2": "share of the truth's variance that the answers explain",
+    "mae": "how far off an answer is on average; lower is better",
+    "rmse": "the same with large errors counting more; lower is better",
+    "spearman": "how well the answers rank the inputs",
+    "coverage": "how often the truth was in the range given with the answer; 95 % is meant",
 }
 
 
@@ -86,47 +96,40 @@ def _style() -> Markup:
 def render(data: ReportData) -> str:
     """Return the report as one self-contained HTML page; every name in it is escaped, nothing in it is loaded."""
     shown = data.evaluation
-    headline = "accuracy" if "accuracy" in shown.metrics else next(iter(shown.metrics), "")
+    headline = next(iter(shown.metrics), "")
     tested = [one for one in shown.per_class if one.support or one.precision.n]
     few = len(data.model.classes) <= MATRIX_UP_TO
     return _template().render(
         d=data,
         e=shown,
-        sections=SECTIONS,
+        sections=[(key, forms.section_title(shown, key, title)) for key, title in SECTIONS],
+        kinds=forms.kinds(data),
+        unbounded=forms.UNBOUNDED,
+        unchecked=forms.UNCHECKED,
+        scatter=scatter(shown.pairs, shown.half_width) if shown.pairs else "",
         style=_style(),
         album=_Album(),
         titles=TITLES,
         meanings=_MEANINGS,
         headline=headline,
-        lede=_lede(data),
+        lede=forms.lede(data),
         metric=words.metric,
         data=words.data,
         bar=charts.bar,
         plain_bar=charts.plain_bar,
-        matrix=charts.matrix(shown.confusion, data.model.classes) if few else "",
+        matrix=charts.matrix(shown.confusion, data.model.classes) if few and shown.confusion else "",
         pairs=_pairs(data, 8 if few else 20),
         weakest=sorted(tested, key=lambda one: (one.f1.value, one.name)),
         shown_classes=30 if few else 20,
         calibration_words=_calibration_words(data),
-        reliability=charts.reliability(shown.reliability, shown.reliability_raw),
-        certainty=charts.certainty(shown.reliability),
+        reliability=charts.reliability(shown.reliability, shown.reliability_raw) if shown.reliability else "",
+        certainty=charts.certainty(shown.reliability) if shown.reliability else "",
         curves=[(one.strategy, _curves(one)) for one in data.ladder if len(one.history) > 1],
         learning=charts.learning(data.curve) if data.curve else "",
         with_heat=any(one.heat for one in data.mistakes),
         parts_words=_parts_words(data),
         recipe="\n".join(words.shown(line) for line in data.recipe.splitlines()),
         longest=max(data.seconds.values(), default=0.0) or 1.0,
-    )
-
-
-def _lede(data: ReportData) -> str:
-    shown, classes = data.evaluation, len(data.model.classes)
-    if "accuracy" not in shown.metrics:
-        return f"This model tells {classes} classes apart."
-    right = round(shown.metrics["accuracy"].value * shown.n)
-    return (
-        f"This model tells {classes} classes apart. Of {words.plural(shown.n, 'example')} that it never saw while it "
-        f"was made, it got {words.count(right)} right."
     )
 
 
@@ -162,6 +165,8 @@ def _curves(rung: Rung) -> list[Markup]:
 
 def _calibration_words(data: ReportData) -> str:
     metrics = data.evaluation.metrics
+    if data.evaluation.form == "number":
+        return forms.range_words(data.evaluation)
     start = "On the dotted line an answer given with 80 % certainty is right 80 times in 100."
     if "calibration_error" not in metrics or "calibration_error_raw" not in metrics:
         return start

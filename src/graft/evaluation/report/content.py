@@ -45,6 +45,8 @@ class Rung:
     strategy: str
     validation: Estimate
     """Accuracy, or the task's first metric, on validation data."""
+    metric: str = "accuracy"
+    """Which one it is."""
     kept: bool
     """True where it beat the rung below by more than chance."""
     p_value: float | None = None
@@ -64,8 +66,8 @@ class Mistake:
     source: str
     truth: str
     said: str
-    probability: float
-    """That the model gave to what it said."""
+    probability: float | None
+    """That the model gave to what it said; None for a number."""
     picture: bytes | None = None
     """WebP, JPEG or PNG of what the network saw."""
     heat: bytes | None = None

@@ -4,7 +4,10 @@ import unicodedata
 
 from markupsafe import Markup
 
-_SHARES = ("accuracy", "balanced_accuracy", "macro_f1", "calibration_error", "calibration_error_raw")
+_SHARES = ("accuracy", "balanced_accuracy", "macro_f1", "calibration_error", "calibration_error_raw", "item_f1",
+           "micro_f1", "mean_average_precision", "exact_match", "coverage")  # fmt: skip
+_IN_UNITS = ("mae", "rmse")
+"""In the unit of the labels, which may be large or small."""
 
 
 def shown(text: object) -> str:
@@ -42,6 +45,8 @@ def share(value: float, digits: int = 1) -> str:
 
 def metric(key: str, value: float) -> str:
     """Return a metric's value as people read it."""
+    if key in _IN_UNITS:
+        return f"{value:.4g}"
     return share(value) if key in _SHARES else f"{value:.3f}"
 
 
