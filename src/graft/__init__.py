@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from graft.api import evaluate, fit, inspect, load, predict, show
-    from graft.estimator import Classifier
+    from graft.estimator import Classifier, Regressor
     from graft.serving import Model
 
 __version__ = "0.1.0"
@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Classifier": "graft.estimator",
     "Model": "graft.serving",
+    "Regressor": "graft.estimator",
     "evaluate": "graft.api",
     "fit": "graft.api",
     "inspect": "graft.api",
@@ -21,7 +22,7 @@ _HOMES = {
     "show": "graft.api",
 }
 
-__all__ = ["Classifier", "Model", "evaluate", "fit", "inspect", "load", "predict", "show"]
+__all__ = ["Classifier", "Model", "Regressor", "evaluate", "fit", "inspect", "load", "predict", "show"]
 
 
 def __getattr__(name: str) -> Any:

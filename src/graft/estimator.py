@@ -7,7 +7,7 @@ from typing import Any, Self, cast
 import numpy as np
 from PIL.Image import Image
 from scipy.sparse import issparse
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 from torch import nn
@@ -104,6 +104,70 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         found: np.ndarray = self.classes_[self.predict_proba(X).argmax(axis=1)]
         return found
+
+
+class Regressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """Numbers by transfer learning.
+
+    ``X`` and the settings are those of ``Classifier``; ``criterion`` is what training makes small: ``mse``, ``mae`` or
+    ``huber``.
+    """
+
+    def __init__(
+        self,
+        backbone: str = "auto",
+        *,
+        strategy: str = "linear_probe",
+        weights: str = "auto",
+        augment: str = "photos",
+        criterion: str = "mse",
+        settings: dict[str, Any] | None = None,
+        budget: float = 900.0,
+        seed: int = 0,
+    ) -> None:
+        self.backbone = backbone
+        self.strategy = strategy
+        self.weights = weights
+        self.augment = augment
+        self.criterion = criterion
+        self.settings = settings
+        self.budget = budget
+        self.seed = seed
+
+    def fit(self, X: Sequence[object] | np.ndarray, y: Sequence[float] | np.ndarray) -> Self:
+        """Fit to n inputs and their numbers. Raises ValueError where they do not make a task."""
+        if is_features(X):
+            table, values = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+            values = values.astype(np.float64)
+            self.head_: nn.Linear | None = ready.fit_numbers(table, values, criterion=self.criterion, seed=self.seed)
+            self.model_: Model | None = None
+            return self
+        values = column_or_1d(y, warn=True).astype(np.float64)
+        if len(X) != len(values):
+            raise DataError(must("y", f"as long as X, {len(X)}", len(values), "Give one number an input"))
+        recipe = Recipe.read(
+            None,
+            {**(self.settings or {}), "task.criterion": self.criterion},
+            test_share=0.0,
+            task="regression",
+            backbone=self.backbone,
+            strategy=self.strategy,
+            weights=self.weights,
+            augment=self.augment,
+            budget=self.budget,
+            seed=self.seed,
+        )
+        self.head_ = None
+        self.model_ = api.fit(data.from_objects(X, [repr(float(one)) for one in values]), recipe=recipe)
+        return self
+
+    def predict(self, X: Sequence[object] | np.ndarray) -> np.ndarray:
+        """Return the number of each input, (n,) float64."""
+        check_is_fitted(self)
+        if self.head_ is not None:
+            return ready.numbers(self.head_, validate_data(self, X, dtype=np.float64, reset=False))
+        assert self.model_ is not None
+        return np.array([one.told["value"] for one in self.model_.predict(list(X))], np.float64)
 
 
 def is_features(X: Any) -> bool:

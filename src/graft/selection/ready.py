@@ -5,8 +5,12 @@ import torch
 from scipy.special import softmax
 from torch import nn
 
+from graft.errors import DataError, must
+from graft.registry import build
 from graft.strategies import REGISTRY
 from graft.strategies._probe import Table, fit_probe
+from graft.tasks.regression import Regression
+from graft.training.likelihood import LIKELIHOODS
 
 
 def fit(features: np.ndarray, targets: np.ndarray, outputs: int, *, seed: int = 0) -> nn.Linear:
@@ -15,17 +19,51 @@ def fit(features: np.ndarray, targets: np.ndarray, outputs: int, *, seed: int = 
     table = np.asarray(features, np.float32)
     rows = Table(features=table[None], targets=targets, n_train=len(table))
     probe = fit_probe(rows, outputs, folds=folds, seed=seed)
+    return _head(probe.weight.double(), probe.bias.double())
+
+
+def fit_numbers(features: np.ndarray, values: np.ndarray, *, criterion: str = "mse", seed: int = 0) -> nn.Linear:
+    """Return a linear head that gives numbers ``values`` (n,) for features (n, features).
+
+    Raises DataError for fewer than two inputs, SettingError for an unknown criterion.
+    """
+    if len(values) < 2:
+        raise DataError(must("X", "2 inputs or more", "1 sample", "Give more"))
+    spread = float(np.std(values))
+    settings = {"criterion": criterion, "centre": float(np.mean(values)), "scale": spread or 1.0}
+    task: Regression = build(Regression, settings, "task regression")
+    folds = int(REGISTRY.create("linear_probe").folds)  # type: ignore[attr-defined]
+    table, targets = np.asarray(features, np.float32), ((values - task.centre) / task.scale)[:, None]
+    rows = Table(
+        features=table[None],
+        targets=targets,
+        n_train=len(table),
+        strata=task.strata(targets),
+        likelihood=LIKELIHOODS[task.likelihood],
+    )
+    probe = fit_probe(rows, 1, folds=folds, seed=seed)
+    return _head(probe.weight.double() * task.scale, probe.bias.double() * task.scale + task.centre)
+
+
+def _head(weight: torch.Tensor, bias: torch.Tensor) -> nn.Linear:
     # In float64 an answer does not depend on which others were asked beside it.
-    head = nn.Linear(table.shape[1], outputs).double()
+    head = nn.Linear(weight.shape[1], weight.shape[0]).double()
     with torch.no_grad():
-        head.weight.copy_(probe.weight)
-        head.bias.copy_(probe.bias)
+        head.weight.copy_(weight)
+        head.bias.copy_(bias)
     return head.eval().requires_grad_(False)
+
+
+def numbers(head: nn.Linear, features: np.ndarray) -> np.ndarray:
+    """Return the numbers (n,) float64 that a head gives for features (n, features)."""
+    with torch.inference_mode():
+        found: np.ndarray = head(torch.from_numpy(np.array(features, np.float64))).numpy()[:, 0]
+    return found
 
 
 def probabilities(head: nn.Linear, features: np.ndarray) -> np.ndarray:
     """Return probabilities (n, outputs) float64 of features (n, features)."""
     with torch.inference_mode():
-        logits = head(torch.from_numpy(np.asarray(features, np.float64))).numpy()
+        logits = head(torch.from_numpy(np.array(features, np.float64))).numpy()
     found: np.ndarray = softmax(logits, axis=1)
     return found
