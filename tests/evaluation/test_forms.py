@@ -43,6 +43,8 @@ def test_a_report_of_numbers_is_whole(of_numbers):
     for wrong in (" classes,", "Confusion", "was taken for", "was contradicted", "temperature scaling (T"):
         assert wrong not in page.words
     assert "Labels that are numbers are not checked" in page.words
+    assert "none was drawn here" in page.words
+    assert "R2 on 200 locked test examples" in page.words
     assert text.count('class="dot first"') >= 200
     values = [float(attributes["value"]) for tag, attributes in page.tags if tag == "data"]
     assert all(one.value in values for one in of_numbers.evaluation.metrics.values())

@@ -21,6 +21,15 @@ def test_targets_are_standardised_and_come_back():
     np.testing.assert_allclose(task.values(targets), [float(one) for one in LABELS], rtol=1e-6)
 
 
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
+def test_whole_numbers_of_a_unit_come_back_as_such(unit):
+    labels = [repr(number * unit) for number in range(10)]
+    task = Regression.learn(labels)
+    assert [f"{one:.6g}" for one in task.values(task.targets(labels))] == [
+        f"{number * unit:.6g}" for number in range(10)
+    ]
+
+
 @pytest.mark.parametrize(
     ("labels", "said"),
     [

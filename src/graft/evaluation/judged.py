@@ -196,9 +196,8 @@ def _check_names(task: "Task", names: Sequence[str]) -> list[str]:
     for name in names:
         if name not in known:
             raise unknown_name("metric", name, known, "graft list metrics")
-    with_raw = {*names, *(["calibration_error_raw"] if "calibration_error" in names else [])}
-    # The one that the ladder compares stays in front.
-    return [*[one for one in names[:1] if one in METRICS], *(one for one in METRICS if one in with_raw - {*names[:1]})]
+    with_raw = [("calibration_error_raw", one) if one == "calibration_error" else (one,) for one in names]
+    return list(dict.fromkeys(one for both in with_raw for one in both))
 
 
 def _check(task: "Task", logits: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

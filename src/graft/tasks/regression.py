@@ -65,8 +65,9 @@ class Regression(Task):
         return np.asarray((_numbers(labels) - self.centre) / self.scale, dtype=np.float32)[:, None]
 
     def values(self, targets: np.ndarray) -> np.ndarray:
-        """Return targets or logits (n, 1) in the unit of the labels, (n,) float64."""
-        return np.asarray(targets, dtype=np.float64)[:, 0] * self.scale + self.centre
+        """Return targets or logits (n, 1) in the unit of the labels, (n,) float64, to the digits that float32 holds."""
+        exact = np.asarray(targets, dtype=np.float64)[:, 0] * self.scale + self.centre
+        return np.asarray(np.round(exact, 6 - int(np.floor(np.log10(self.scale)))))
 
     def half_width(self, temperature: float) -> float:
         """Return half of the range, in the unit of the labels, that is meant to hold 95 of 100 true numbers."""

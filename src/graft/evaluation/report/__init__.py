@@ -112,6 +112,7 @@ def render(data: ReportData) -> str:
         titles=TITLES,
         meanings=_MEANINGS,
         headline=headline,
+        headline_title=forms.in_sentence(TITLES.get(headline, "")),
         lede=forms.lede(data),
         metric=words.metric,
         data=words.data,

@@ -20,6 +20,11 @@ def section_title(evaluation: Evaluation, key: str, usual: str) -> str:
     return _TITLES[evaluation.form].get(key, usual)
 
 
+def in_sentence(title: str) -> str:
+    """Return a metric's title as it stands within a sentence: ``accuracy``, but ``R2``."""
+    return title if title[1:2].isdigit() else title.lower()
+
+
 def kinds(data: ReportData) -> str:
     """Return what the model answers with, in a word or two: ``3 classes``."""
     if data.evaluation.form == "number":
