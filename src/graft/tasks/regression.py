@@ -67,7 +67,8 @@ class Regression(Task):
     def values(self, targets: np.ndarray) -> np.ndarray:
         """Return targets or logits (n, 1) in the unit of the labels, (n,) float64, to the digits that float32 holds."""
         exact = np.asarray(targets, dtype=np.float64)[:, 0] * self.scale + self.centre
-        return np.asarray(np.round(exact, 6 - int(np.floor(np.log10(self.scale)))))
+        # Adding 0 turns a rounded -0 into 0, as people write it.
+        return np.asarray(np.round(exact, 6 - int(np.floor(np.log10(self.scale)))) + 0.0)
 
     def half_width(self, temperature: float) -> float:
         """Return half of the range, in the unit of the labels, that is meant to hold 95 of 100 true numbers."""
