@@ -145,6 +145,7 @@ def climb(
     """Try the steps in order; ``forced`` names the strategy that is kept whatever the test says."""
     rungs: list[Rung] = []
     left_out: list[str] = []
+    passed_over: dict[str, list[str]] = {}
     probe: Fitted | None = None
     best: tuple[Rung, Material] | None = None
     for step in steps:
@@ -152,7 +153,7 @@ def climb(
         if reason and step.name != forced:
             if step.only_if:
                 continue
-            left_out.append(f"{spoken(step.name).capitalize()} was left out: {reason}.")
+            passed_over.setdefault(reason, []).append(spoken(step.name))
             continue
         start = time.perf_counter()
         material = step.prepare(probe)
@@ -172,6 +173,9 @@ def climb(
             best = (rung, material)
         rungs.append(rung)
         announce(rung)
+    for reason, names in passed_over.items():
+        was = "was" if len(names) == 1 else "were"
+        left_out.append(f"{' and '.join(names).capitalize()} {was} left out: {reason}.")
     return Climb(tuple(rungs), tuple(left_out))
 
 
