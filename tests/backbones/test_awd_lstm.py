@@ -48,8 +48,10 @@ def state_dict(modules, version):
 
 
 def save(folder, modules, version="1", words=VOCABULARY):
-    torch.save(state_dict(modules, version), folder / ("fwd_wt103.h5" if version == "0.7" else "lstm_fwd.pth"))
-    (folder / "itos_wt103.pkl").write_bytes(pickle.dumps(words, protocol=2 if version == "0.7" else 4))
+    old = version == "0.7"
+    file = folder / ("fwd_wt103.h5" if old else "lstm_fwd.pth")
+    torch.save(state_dict(modules, version), file, _use_new_zipfile_serialization=not old)
+    (folder / "itos_wt103.pkl").write_bytes(pickle.dumps(words, protocol=2 if old else 4))
     return folder
 
 
@@ -107,6 +109,7 @@ class Harm:
         (lambda f, m: (f / "itos_wt103.pkl").write_bytes(pickle.dumps(["a"] * WORDS)), "a word for padding"),
         (lambda f, m: (f / "more.pth").write_bytes(b""), "a folder with 2"),
         (lambda f, m: (f / "lstm_fwd.pth").unlink(), "a folder with 0"),
+        (lambda f, m: (f / "lstm_fwd.pth").rename(f / "lstm_bwd.pth"), "reads forwards. Got the one that reads"),
         (lambda f, m: torch.save({"0.encoder.weight": m[0], "0.x": m[0]}, f / "lstm_fwd.pth"), "such as '0.x'"),
         (lambda f, m: torch.save({"0.encoder.weight": m[0]}, f / "lstm_fwd.pth"), "0 recurrent matrices"),
         (lambda f, m: torch.save({"1.decoder.bias": m[0]}, f / "lstm_fwd.pth"), "no encoder.weight"),

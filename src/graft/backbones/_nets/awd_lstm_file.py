@@ -34,6 +34,8 @@ def read_awd_lstm(path: Path) -> tuple[dict[str, torch.Tensor], tuple[str, ...],
     ``path`` is the weights, or a folder that holds them; the vocabulary lies beside the weights. Raises WeightsError.
     """
     file = _weights(path)
+    if "bwd" in file.name:
+        raise _wrong(file, "those of the network that reads forwards", "the one that reads texts from their end")
     tensors = renamed(read_tensors(file), file)
     words = read_words(_vocabulary(file))
     sizes = sizes_of(tensors, words, file)
