@@ -144,6 +144,9 @@ def test_inspect_counts_labels_not_numbers(fitted, graft):
     found = graft("inspect", one.photos, "--task", task, "--json").json
     assert set(found["classes"]) == (set() if task == "regression" else set(COLOURS))
     assert found["files"] == N
+    if task == "regression":
+        assert any(one["kind"].startswith("near_duplicate") for one in found["findings"])
+        assert not any("labels differ" in one["message"] for one in found["findings"])
 
 
 @pytest.mark.parametrize("criterion", ["mae", "huber"])

@@ -262,5 +262,6 @@ def near(scanned: Scanned, parts: Sequence[Part | None], top: Activations, hashe
     rows = np.arange(len(scanned.examples))
     vectors = averaged(top.read(rows))
     sources = [one.source for one in scanned.examples]
-    labels = [one.label for one in scanned.examples]
+    # Two pictures of one scene may well have two numbers: that is no contradiction.
+    labels = [None if scanned.form == "number" else one.label for one in scanned.examples]
     return data.near_duplicates(vectors, hashes, parts, sources, labels, contents=scanned.hashes)

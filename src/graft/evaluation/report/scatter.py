@@ -16,11 +16,12 @@ def scatter(pairs: Sequence[tuple[float, float]], half_width: float) -> Markup:
     marks = [(one, f"{one:g}") for one in ticks(low, high, 4)]
     frame.axes(marks, marks, "truth", "answer")
     ends = (low - pad, high + pad)
-    for shift, kind in ((0.0, "ideal"), (-half_width, "ideal faint"), (half_width, "ideal faint")):
+    frame.line([(one, one) for one in ends], "thin faint")
+    for shift in (-half_width, half_width):
         # Each line is cut where it leaves the frame.
         begin, end = max(ends[0], ends[0] - shift), min(ends[1], ends[1] - shift)
         if begin < end:
-            frame.add('<line class="{}" x1="{}" y1="{}"', kind, frame.across(begin), frame.down(begin + shift))
+            frame.add('<line class="ideal" x1="{}" y1="{}"', frame.across(begin), frame.down(begin + shift))
             frame.add(' x2="{}" y2="{}"/>', frame.across(end), frame.down(end + shift))
     for truth, said in pairs:
         frame.add("<g><title>said {}, true {}</title>", f"{said:.4g}", f"{truth:.4g}")
