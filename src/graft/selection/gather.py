@@ -191,6 +191,7 @@ def gather(
         means.listener.say(note)
     start = time.perf_counter()
     scanned = data.scan(dataset, backbone.preprocess.inspect, progress=means.listener.progress)
+    backbone = backbone.given(backbone.preprocess.settled([one.shape for one in scanned.facts]))
     looked = time.perf_counter()
     extraction = features.extract(
         scanned.examples,

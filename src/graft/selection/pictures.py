@@ -59,6 +59,7 @@ def mistakes(gathered: Gathered, shipped: Shipped) -> tuple[Mistake, ...]:
             probability=one.probability,
             picture=picture,
             heat=heat,
+            sound=_sound(gathered, one),
         )
         for example, one, picture, heat in zip(examples, worst, pictures, heats, strict=True)
     )
@@ -86,6 +87,13 @@ def _picture(gathered: Gathered, example: Example, side: int) -> bytes | None:
         return None
 
 
+def _sound(gathered: Gathered, example: Example) -> bytes | None:
+    try:
+        return gathered.backbone.preprocess.player(example.read())
+    except (GraftError, OSError):
+        return None
+
+
 def _thumbnails(gathered: Gathered, by_source: Mapping[str, Example], finding: Finding) -> tuple[bytes, ...]:
     found = [_picture(gathered, by_source[file], SMALL) for file in finding.files[:4] if file in by_source]
     return tuple(one for one in found if one is not None)
@@ -107,6 +115,7 @@ def _suspects(gathered: Gathered, by_source: Mapping[str, Example], findings: Se
             suggested=str(suggested),
             probability=float(probability),
             picture=_picture(gathered, by_source[source], SMALL) if source in by_source else None,
+            sound=_sound(gathered, by_source[source]) if source in by_source else None,
         )
         for source, given, suggested, probability in found[:SUSPECTS]
     )

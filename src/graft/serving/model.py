@@ -239,6 +239,6 @@ def load(folder: str | Path, *, runtime: str = "auto", device: str = "auto", max
     """
     assembled = artifact.load(Path(folder))
     if max_pixels is not None:
-        limited = replace(assembled.backbone.preprocess, **{"max_pixels": max_pixels})
+        limited = assembled.backbone.preprocess.limited(max_pixels=max_pixels)
         assembled = replace(assembled, backbone=replace(assembled.backbone, preprocess=limited))
     return Model(assembled, runtime=runtime, device=device)
