@@ -1,4 +1,4 @@
-"""Augmented views of recordings: decided by the seed alone, each change what its help says, and none that empties one."""
+"""Augmented views of recordings: decided by the seed alone, each change what its help says, and none empties one."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Recordings decoded: every rate, depth and number of channels, only what is needed of long ones, and all that is bad."""
+"""Recordings decoded: every rate, depth and number of channels, only what is needed of long ones, and bad ones."""
 
 import io
 import struct
@@ -213,3 +213,35 @@ def test_without_the_package_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "soxr", None)
     with pytest.raises(NotInstalledError, match=r"graft-ml\[audio\]"):
         _audio_decode.resampled(sounds.tone(), 8000, 16_000)
+
+
+def test_the_parts_of_a_long_recording_cover_it_and_a_short_one_has_one():
+    ramp = np.linspace(0, 1, 80_000, dtype=np.float32)
+    content = sounds.encoded(ramp, coding="FLOAT")
+    spec = Audio(rate=8000, seconds=1.0, windows=2)
+    parts = list(spec.parts(content))
+    assert len(parts) == 5
+    assert all(part.shape == (2, 8000) for part in parts)
+    heard = sorted((float(wave[0]), float(wave[-1])) for part in parts for wave in part)
+    assert heard[0][0] == 0 and heard[-1][1] == 1
+    assert all(after[0] <= before[1] + 2e-5 for before, after in zip(heard, heard[1:], strict=False))
+    (only,) = Audio(rate=8000, seconds=5.0).parts(content)
+    assert np.array_equal(only, Audio(rate=8000, seconds=5.0).decode(content))
+
+
+@pytest.mark.parametrize("name", ["WAV", "FLAC", "OGG", "MP3"])
+def test_a_large_file_is_read_where_it_lies(name, tmp_path, monkeypatch):
+    from graft import types
+
+    monkeypatch.setattr(types, "LARGE_BYTES", 1)
+    content = sounds.encoded(sounds.tone(seconds=2.0), name=name)
+    path = tmp_path / f"a.{name.lower()}"
+    path.write_bytes(content)
+    mapped = types.Example("a", path=path).read(in_place=True)
+    assert not isinstance(mapped, bytes) and types.Example("a", path=path).read() == content
+    spec = Audio(rate=8000, seconds=0.5, windows=3)
+    assert spec.inspect(mapped, path.name) == spec.inspect(content, path.name)
+    assert np.array_equal(spec.decode(mapped), spec.decode(content))
+    path.write_bytes(content[: len(content) // 2])
+    cut = types.Example("a", path=path).read(in_place=True)
+    assert [one.kind for one in spec.inspect(cut, path.name).findings if one.severity == "error"]

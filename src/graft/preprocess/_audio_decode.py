@@ -90,6 +90,31 @@ def resampled(wave: np.ndarray, before: float, after: float) -> np.ndarray:
     return found
 
 
+class _Mapped(io.RawIOBase):
+    """A memory map as a file that is read without a copy of the whole; a place beyond its end is allowed, as in one."""
+
+    def __init__(self, content: Any) -> None:
+        self.content = content
+        self.place = 0
+
+    def tell(self) -> int:
+        """Return the place."""
+        return self.place
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move the place and return it."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self.place, io.SEEK_END: len(self.content)}[whence]
+        self.place = max(0, base + offset)
+        return self.place
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill the buffer as far as there is content, and return how far."""
+        block = self.content[self.place : self.place + len(buffer)]
+        buffer[: len(block)] = block
+        self.place += len(block)
+        return len(block)
+
+
 @contextmanager
 def _opened(content: bytes) -> Iterator[Any]:
     """Open a recording. Raises UnreadableInputError for what libsndfile says of it, now or while it is read."""
@@ -97,7 +122,7 @@ def _opened(content: bytes) -> Iterator[Any]:
     if not content:
         raise UnreadableInputError(must("The recording", "a file with content", "0 bytes", ANOTHER))
     try:
-        with library.SoundFile(io.BytesIO(content)) as sound:
+        with library.SoundFile(io.BytesIO(content) if isinstance(content, bytes) else _Mapped(content)) as sound:
             yield sound
     except UnreadableInputError:
         raise
@@ -180,24 +205,36 @@ def _is_silent(sound: Any) -> bool:
     return True
 
 
-def decode(content: bytes, *, rate: int, seconds: float, windows: int) -> np.ndarray:
+def length(content: bytes) -> float:
+    """Return how many seconds a recording lasts. Raises UnreadableInputError."""
+    with _opened(content) as sound:
+        return _sound_header(sound, content).seconds
+
+
+def _sound_header(sound: Any, content: bytes) -> Header:
+    header = Header(sound.format, sound.frames, sound.channels, sound.samplerate)
+    fault = _fault(header, content)
+    if fault is not None:
+        raise UnreadableInputError(fault.message)
+    return header
+
+
+def decode(content: bytes, *, rate: int, seconds: float, windows: int, part: int = 0, parts: int = 1) -> np.ndarray:
     """Return ``windows`` equal windows of a recording as float32 (windows, samples), mono, at ``rate``.
 
     They are spread evenly from its beginning to its end (one alone is its middle), and are shorter than ``seconds``
-    only where the recording is. Channels are averaged. Memory holds the windows, however long the recording is.
-    Raises UnreadableInputError.
+    only where the recording is. Of ``parts`` times as many, ``part`` names every ``parts``-th. Channels are averaged.
+    Memory holds the windows, however long the recording is. Raises UnreadableInputError.
     """
     with _opened(content) as sound:
-        header = Header(sound.format, sound.frames, sound.channels, sound.samplerate)
-        fault = _fault(header, content)
-        if fault is not None:
-            raise UnreadableInputError(fault.message)
+        header = _sound_header(sound, content)
         count = min(header.frames, max(1, round(seconds * header.rate)))
         spare = header.frames - count
-        starts = np.linspace(0, spare, windows) if windows > 1 else np.array([spare / 2])
+        every = windows * parts
+        starts = np.linspace(0, spare, every)[part::parts] if every > 1 else np.array([spare / 2])
         waves = [_mono(sound, round(start), count, header) for start in starts]
-    length = max(1, min(round(count * rate / header.rate), round(seconds * rate)))
-    return np.stack([_of_length(resampled(wave, header.rate, rate), length) for wave in waves])
+    samples = max(1, min(round(count * rate / header.rate), round(seconds * rate)))
+    return np.stack([_of_length(resampled(wave, header.rate, rate), samples) for wave in waves])
 
 
 def _mono(sound: Any, start: int, count: int, header: Header) -> np.ndarray:
@@ -216,8 +253,8 @@ def _mono(sound: Any, start: int, count: int, header: Header) -> np.ndarray:
     return wave
 
 
-def _of_length(wave: np.ndarray, length: int) -> np.ndarray:
-    return wave[:length] if len(wave) >= length else np.pad(wave, (0, length - len(wave)))
+def _of_length(wave: np.ndarray, samples: int) -> np.ndarray:
+    return wave[:samples] if len(wave) >= samples else np.pad(wave, (0, samples - len(wave)))
 
 
 def as_mp3(wave: np.ndarray, rate: int, *, most: float) -> bytes:

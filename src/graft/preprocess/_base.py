@@ -1,7 +1,7 @@
 """What every modality's preprocessing promises: bytes to array, exactly as the backbone's weights expect it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Self
 
@@ -28,6 +28,8 @@ class Preprocess(ABC):
     """One modality's preprocessing: settings only, comparable, written into the artifact as JSON."""
 
     modality: ClassVar[str]
+    in_place: ClassVar[bool] = False
+    """Whether it reads large inputs piece by piece: it is then given a memory map of them, as if it were bytes."""
 
     @classmethod
     def taking(cls, expected: "Preprocess") -> "Preprocess":
@@ -66,6 +68,13 @@ class Preprocess(ABC):
 
         Raises UnreadableInputError with one clear sentence.
         """
+
+    def parts(self, content: bytes) -> Iterator[np.ndarray]:
+        """Yield what ``decode`` returns, more than once where an input is much longer than what a network takes.
+
+        A model answers for an input by the mean of its parts' logits. Raises UnreadableInputError.
+        """
+        yield self.decode(content)
 
     @abstractmethod
     def fit(self, decoded: np.ndarray) -> np.ndarray:

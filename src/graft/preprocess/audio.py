@@ -1,7 +1,8 @@
 """Recordings: mixed to one channel, resampled, cut into windows, each drawn as a log-mel picture for image networks."""
 
 import io
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import PurePath
 from typing import Any, ClassVar, Literal
@@ -23,6 +24,7 @@ LENGTHS = (0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0, 10.0)
 """Seconds that a window may have; few steps, so that a handful of new recordings does not move it."""
 RATES = (8_000, 11_025, 16_000, 22_050, 32_000)
 MOST_WINDOWS = 16
+MOST_PARTS = 4096
 COVERED = 0.95
 """The share of the recordings that fit into what is heard of them, where the data decide."""
 FINEST = 12.0
@@ -38,6 +40,7 @@ class Audio(Preprocess):
     """
 
     modality: ClassVar[str] = "audio"
+    in_place: ClassVar[bool] = True
 
     size: tuple[int, ...] = (224, 224)
     """Height and width in pixels of what the backbone takes."""
@@ -122,6 +125,20 @@ class Audio(Preprocess):
     def decode(self, content: bytes) -> np.ndarray:
         """Return the windows as float32 (windows, samples), mono, at ``rate``. Raises UnreadableInputError."""
         return _audio_decode.decode(content, rate=self.rate, seconds=self.seconds, windows=self.windows)
+
+    def parts(self, content: bytes) -> Iterator[np.ndarray]:
+        """Yield the windows of a recording, as ``decode`` gives them, until all of it was heard.
+
+        A recording of up to twice what ``decode`` hears is one part; longer ones are as many parts as cover them, up
+        to 4,096, each spread evenly over the whole. Raises UnreadableInputError.
+        """
+        heard = self.seconds * self.windows
+        share = _audio_decode.length(content) / heard
+        count = min(MOST_PARTS, math.ceil(share)) if share > 2 else 1
+        for part in range(count):
+            yield _audio_decode.decode(
+                content, rate=self.rate, seconds=self.seconds, windows=self.windows, part=part, parts=count
+            )
 
     def fit(self, decoded: np.ndarray) -> np.ndarray:
         """Return view 0, the log-mel pictures: uint8 (3, height, width) or (windows, 3, height, width)."""
