@@ -119,7 +119,7 @@ def test_no_sample_is_too_short():
 
 @pytest.mark.parametrize("name", ["WAV", "FLAC", "MP3", "AIFF", "OGG"])
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-def test_half_a_recording_is_refused_or_read_to_its_end(name, share):
+def test_a_recording_that_was_cut_off_is_refused(name, share):
     content = sounds.encoded(sounds.tone(seconds=2.0), name=name)
     cut = content[: int(len(content) * share)]
     spec = Audio(rate=8000, seconds=2.0)
@@ -147,7 +147,8 @@ def test_samples_that_are_no_numbers_are_refused(value):
 def test_floats_beyond_full_scale_are_no_fault():
     wave = sounds.tone()
     loud = SPEC.fit(SPEC.decode(sounds.encoded(40 * wave, coding="FLOAT")))
-    assert np.array_equal(loud, SPEC.fit(SPEC.decode(sounds.encoded(wave, coding="FLOAT"))))
+    plain = SPEC.fit(SPEC.decode(sounds.encoded(wave, coding="FLOAT")))
+    assert np.abs(loud.astype(int) - plain).max() <= 1
 
 
 @pytest.mark.parametrize(

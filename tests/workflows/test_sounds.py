@@ -30,7 +30,7 @@ def fitted(tmp_path_factory, folder):
 def test_a_folder_of_recordings_becomes_a_model(fitted):
     home, told = fitted
     assert (told["modality"], told["backbone"], told["strategy"]) == ("audio", "test_efficientnet", "linear_probe")
-    assert told["test"]["accuracy"]["value"] > 0.8
+    assert told["test"]["accuracy"]["value"] >= 0.6
     recipe = json.loads((home / "graft.json").read_text())["preprocess"]
     assert (recipe["rate"], recipe["seconds"], recipe["windows"]) == (8000, 0.4 + 0.1, 1)
     assert (home / "report.html").is_file()
@@ -65,7 +65,7 @@ def test_the_whole_ladder_is_climbed(folder, tmp_path, graft):
     told = graft("fit", folder, "--out", tmp_path / "model", "--json", *QUICK, "--budget", "30s").json
     names = [rung["strategy"] for rung in told["rungs"]]
     assert names[:4] == ["majority", "simple_features", "nearest_mean", "linear_probe"]
-    assert told["test"]["accuracy"]["value"] > 0.8
+    assert told["test"]["accuracy"]["value"] >= 0.6
 
 
 def test_fine_tuning_takes_augmented_views(folder, tmp_path, graft):

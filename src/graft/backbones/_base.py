@@ -162,9 +162,8 @@ class Each(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return what the module gives for each window."""
-        windows = x.shape[1]
         found: torch.Tensor = self.module(x.flatten(0, 1))
-        return found.unflatten(0, (-1, windows))
+        return found.reshape(-1, x.shape[1], *found.shape[1:])
 
 
 class MeanOfWindows(nn.Module):

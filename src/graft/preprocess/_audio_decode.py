@@ -153,6 +153,13 @@ def read_header(content: bytes) -> Header:
 
 
 def _fault(header: Header, content: bytes) -> Fault | None:
+    # First of all, since of a recording that was cut off the decoder may find nothing.
+    promised = _promised(content)
+    if promised > len(content):
+        got = f"{len(content):,} of the {promised:,} bytes that its header promises"
+        return Fault("truncated", must("The recording", "complete", got, AGAIN))
+    if content[:4] == b"OggS" and not _ends_in_its_last_page(content):
+        return Fault("truncated", must("The recording", "complete", "one without its last page", AGAIN))
     if header.seconds > LONGEST:
         got = "a header that claims more than ten days"
         return Fault("unreadable", must("The recording", "one whose header can be believed", got, AGAIN))
@@ -160,10 +167,6 @@ def _fault(header: Header, content: bytes) -> Fault | None:
         many = f"{header.frames:,} sample{'' if header.frames == 1 else 's'} at {header.rate:,} Hz"
         do = "Leave it out, or record it again"
         return Fault("too_short", must("The recording", f"{SHORTEST:g} s long or longer", many, do))
-    promised = _promised(content)
-    if promised > len(content):
-        got = f"{len(content):,} of the {promised:,} bytes that its header promises"
-        return Fault("truncated", must("The recording", "complete", got, AGAIN))
     return None
 
 
@@ -173,7 +176,9 @@ def _cut_off(header: Header) -> str:
 
 
 def _promised(content: bytes) -> int:
-    """Return how many bytes a WAV file says that it has up to the end of its samples; 0 where it does not say."""
+    """Return how many bytes a WAV or AIFF file says that it has; 0 where it does not say."""
+    if content[:4] == b"FORM":
+        return 8 + int.from_bytes(content[4:8], "big")
     if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
         return 0
     at = 12
@@ -185,12 +190,23 @@ def _promised(content: bytes) -> int:
     return 0
 
 
+def _ends_in_its_last_page(content: bytes) -> bool:
+    """Tell whether the last page of an Ogg file is whole and marked as the last (RFC 3533, section 6)."""
+    at = content.rfind(b"OggS")
+    head = content[at : at + 27]
+    if len(head) < 27:
+        return False
+    lengths = content[at + 27 : at + 27 + head[26]]
+    whole = len(lengths) == head[26] and at + 27 + head[26] + sum(lengths) <= len(content)
+    return whole and bool(head[5] & 4)
+
+
 def _reaches_its_end(sound: Any) -> bool:
     """Tell whether the last samples that the header promises are there; leaves the recording at its beginning."""
     last = min(sound.frames, 512)
     try:
         sound.seek(sound.frames - last)
-        whole = len(sound.read(last, dtype="float32", always_2d=True)) == last
+        whole = bool(len(sound.read(last, dtype="float32", always_2d=True)) == last)
         sound.seek(0)
     except _library().SoundFileError:
         return False

@@ -20,8 +20,8 @@ def hertz(mels: np.ndarray | float) -> np.ndarray:
     return np.asarray(700 * (10 ** (np.asarray(mels) / 2595) - 1))
 
 
-def _filters(rate: int, size: int, bands: int, low: float, high: float) -> sparse.csr_matrix:
-    edges = hertz(np.linspace(mel(low), mel(high), bands + 2))[:, None]
+def _filters(rate: int, size: int, bands: int, low: float, pitch: float) -> sparse.csr_matrix:
+    edges = hertz(np.linspace(mel(low), mel(rate / 2), bands + 2))[:, None] / pitch
     places = np.fft.rfftfreq(size, 1 / rate)[None]
     rising = (places - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - places) / (edges[2:] - edges[1:-1])
@@ -37,10 +37,11 @@ _kept_filters = lru_cache(maxsize=16)(_filters)
 def filters(rate: int, size: int, bands: int, low: float, pitch: float = 1.0) -> sparse.csr_matrix:
     """Return ``bands`` triangles on a mel scale from ``low`` Hz to half the rate, (bands, size // 2 + 1) float32.
 
-    ``pitch`` moves them down by that factor, so that a tone appears as much higher.
+    ``pitch`` moves them down by that factor, so that a tone appears as much higher; what lies above half the rate then
+    is empty.
     """
     make = _kept_filters if pitch == 1.0 else _filters
-    return make(rate, size, bands, low / pitch, min(rate / 2, rate / 2 / pitch))
+    return make(rate, size, bands, low, pitch)
 
 
 @lru_cache(maxsize=16)
