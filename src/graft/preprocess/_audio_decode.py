@@ -198,7 +198,7 @@ def _ends_in_its_last_page(content: bytes) -> bool:
         return False
     lengths = content[at + 27 : at + 27 + head[26]]
     whole = len(lengths) == head[26] and at + 27 + head[26] + sum(lengths) <= len(content)
-    return whole and bool(head[5] & 4)
+    return bool(whole and head[5] & 4)
 
 
 def _reaches_its_end(sound: Any) -> bool:
@@ -206,11 +206,11 @@ def _reaches_its_end(sound: Any) -> bool:
     last = min(sound.frames, 512)
     try:
         sound.seek(sound.frames - last)
-        whole = bool(len(sound.read(last, dtype="float32", always_2d=True)) == last)
+        whole = len(sound.read(last, dtype="float32", always_2d=True)) == last
         sound.seek(0)
     except _library().SoundFileError:
         return False
-    return whole
+    return bool(whole)
 
 
 def _is_silent(sound: Any) -> bool:

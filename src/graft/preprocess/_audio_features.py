@@ -10,8 +10,9 @@ SEGMENTS = 8
 SOUNDED = 0.25
 """How far below the loudest moment a moment still counts as sound, as a share of the whole range in decibels."""
 MOMENTS = 112
-SCALE = 4.0
-"""Beside a thousand features of a network, a few hundred of this length have their say."""
+SCALE = 16.0
+"""Beside a thousand features of a network these few hundred must be long to have their say: of 1, 4, 16, 64 and 256 this
+had, out of fold on the training parts of ESC-10 and of the spoken digits, the lowest log loss over both."""
 
 
 def miniature(fitted: np.ndarray) -> np.ndarray:
