@@ -165,6 +165,15 @@ def test_a_bad_recording_among_those_asked_is_named(fitted, folder, tmp_path, gr
     assert "of the" in found["set_aside"][0]["message"]
 
 
+def test_a_recording_much_longer_than_those_fitted_is_heard_to_its_end(fitted, tmp_path, graft):
+    """The middle of it says class 0, all the rest class 2."""
+    pieces = [sounds.tone(300 if 18 <= number < 22 else 1200, 0.4, noise=0.02, seed=number) for number in range(40)]
+    (tmp_path / "long.wav").write_bytes(sounds.encoded(np.concatenate(pieces)))
+    (tmp_path / "middle.wav").write_bytes(sounds.encoded(np.concatenate(pieces[18:22])[:4000]))
+    found = graft("predict", fitted[0], tmp_path / "long.wav", tmp_path / "middle.wav", "--json").json["predictions"]
+    assert [one["label"] for one in found] == ["class2", "class0"]
+
+
 @pytest.mark.real_data
 @pytest.mark.parametrize(("name", "strategy", "least"), [("esc10", "linear_probe", 0.87), ("fsdd", "auto", 0.97)])
 def test_real_recordings_reach_what_was_promised(real, tmp_path, graft, name, strategy, least):

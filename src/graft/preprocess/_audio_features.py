@@ -11,8 +11,9 @@ SOUNDED = 0.25
 """How far below the loudest moment a moment still counts as sound, as a share of the whole range in decibels."""
 MOMENTS = 112
 SCALE = 16.0
-"""Beside a thousand features of a network these few hundred must be long to have their say: of 1, 4, 16, 64 and 256 this
-had, out of fold on the training parts of ESC-10 and of the spoken digits, the lowest log loss over both."""
+"""Beside a thousand features of a network these few hundred must be long to have their say. Out of fold on training
+parts, joined to EfficientNet-Lite0: at 4, 16 and 64 the spoken digits are 98.3, 98.9 and 99.2 % right, and ESC-10 is
+94.1, 94.1 and 93.1 % right."""
 
 
 def miniature(fitted: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """What every modality's preprocessing promises: bytes to array, exactly as the backbone's weights expect it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Self
 
@@ -69,12 +69,19 @@ class Preprocess(ABC):
         Raises UnreadableInputError with one clear sentence.
         """
 
-    def parts(self, content: bytes) -> Iterator[np.ndarray]:
-        """Yield what ``decode`` returns, more than once where an input is much longer than what a network takes.
+    def parts(self, content: bytes) -> int:
+        """Return how many times ``decode`` an input is: more than once where it is much longer than what it returns.
 
         A model answers for an input by the mean of its parts' logits. Raises UnreadableInputError.
         """
-        yield self.decode(content)
+        return 1
+
+    def part(self, content: bytes, number: int, count: int) -> np.ndarray:
+        """Return one of ``count`` parts, shaped as ``decode`` does; of one, what ``decode`` returns.
+
+        Raises UnreadableInputError.
+        """
+        return self.decode(content)
 
     @abstractmethod
     def fit(self, decoded: np.ndarray) -> np.ndarray:

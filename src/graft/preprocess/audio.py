@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import PurePath
 from typing import Any, ClassVar, Literal
@@ -126,19 +126,22 @@ class Audio(Preprocess):
         """Return the windows as float32 (windows, samples), mono, at ``rate``. Raises UnreadableInputError."""
         return _audio_decode.decode(content, rate=self.rate, seconds=self.seconds, windows=self.windows)
 
-    def parts(self, content: bytes) -> Iterator[np.ndarray]:
-        """Yield the windows of a recording, as ``decode`` gives them, until all of it was heard.
+    def parts(self, content: bytes) -> int:
+        """Return in how many parts all of a recording is heard: 1 up to twice what ``decode`` hears, 4,096 at most.
 
-        A recording of up to twice what ``decode`` hears is one part; longer ones are as many parts as cover them, up
-        to 4,096, each spread evenly over the whole. Raises UnreadableInputError.
+        Raises UnreadableInputError.
         """
-        heard = self.seconds * self.windows
-        share = _audio_decode.length(content) / heard
-        count = min(MOST_PARTS, math.ceil(share)) if share > 2 else 1
-        for part in range(count):
-            yield _audio_decode.decode(
-                content, rate=self.rate, seconds=self.seconds, windows=self.windows, part=part, parts=count
-            )
+        share = _audio_decode.length(content) / (self.seconds * self.windows)
+        return min(MOST_PARTS, math.ceil(share)) if share > 2 else 1
+
+    def part(self, content: bytes, number: int, count: int) -> np.ndarray:
+        """Return the windows of one part, as ``decode`` does; those of each part are spread over the whole.
+
+        Raises UnreadableInputError.
+        """
+        return _audio_decode.decode(
+            content, rate=self.rate, seconds=self.seconds, windows=self.windows, part=number, parts=count
+        )
 
     def fit(self, decoded: np.ndarray) -> np.ndarray:
         """Return view 0, the log-mel pictures: uint8 (3, height, width) or (windows, 3, height, width)."""

@@ -59,7 +59,7 @@ def mistakes(gathered: Gathered, shipped: Shipped) -> tuple[Mistake, ...]:
             probability=one.probability,
             picture=picture,
             heat=heat,
-            sound=_sound(gathered, one),
+            sound=_sound(gathered, example),
         )
         for example, one, picture, heat in zip(examples, worst, pictures, heats, strict=True)
     )

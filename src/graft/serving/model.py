@@ -192,8 +192,12 @@ class Model:
         """Return the preprocessed input in the place of the network's features, or why there is none."""
         preprocess = self.assembled.backbone.preprocess
         try:
-            parts = preprocess.parts(example.read(in_place=preprocess.in_place))
-            return replace(self._fitted(next(parts)), rest=parts)
+            content = example.read(in_place=preprocess.in_place)
+            count = preprocess.parts(content)
+            first = self._fitted(preprocess.part(content, 0, count))
+            # Only what has more parts keeps its bytes.
+            more = (preprocess.part(content, number, count) for number in range(1, count))
+            return replace(first, rest=more) if count > 1 else first
         except UnreadableInputError as error:
             return error
         except OSError as error:
