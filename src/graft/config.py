@@ -40,7 +40,7 @@ class Recipe(BaseModel):
     group_column: str | None = Field(None, description="column whose equal values always share a part")
     val_share: float = Field(0.15, gt=0, lt=1, description="share of the data to choose by, where none is given")
     test_share: float = Field(0.15, ge=0, lt=1, description="share of the data that is locked away for the end")
-    augment: str = Field("photos", description="photos, digits, documents, none, or a list such as crop,flip,noise")
+    augment: str = Field("auto", description="auto, a preset such as digits, none, or a list such as crop,flip,noise")
     views: int | None = Field(None, ge=1, le=64, description="stored views an input; none takes the strategy's own")
     cut: str | None = Field(
         None, coerce_numbers_to_str=True, description="where partial fine-tuning cuts: a number or a stage's name"

@@ -36,7 +36,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         *,
         strategy: str = "linear_probe",
         weights: str = "auto",
-        augment: str = "photos",
+        augment: str = "auto",
         class_weights: str = "none",
         settings: dict[str, Any] | None = None,
         budget: float = 900.0,

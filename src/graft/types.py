@@ -3,11 +3,14 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = ("train", "val", "test")
+LARGE_BYTES = 64 << 20
+"""From this size on a file may be read where it lies."""
 Device = Literal["auto", "cpu", "cuda", "mps"]
 LabelForm = Literal["class", "set", "number"]
 """What a label is: one class, a set of labels (joined by ``|``), or a number."""
@@ -37,12 +40,19 @@ class Example:
     group: str | None = None
     """Examples of one group (a patient, a burst) always share a part."""
 
-    def read(self) -> bytes:
-        """Return the encoded bytes. Raises OSError if the file cannot be read."""
+    def read(self, *, in_place: bool = False) -> bytes:
+        """Return the encoded bytes. Raises OSError if the file cannot be read.
+
+        With ``in_place`` a file of 64 MiB or more comes as a memory map (sliced, searched, hashed and read like bytes,
+        and of no weight in memory), for whoever reads it piece by piece.
+        """
         if self.content is not None:
             return self.content
         if self.path is None:
             raise FileNotFoundError(f"{self.source} has neither a path nor content")
+        if in_place and self.path.stat().st_size >= LARGE_BYTES:
+            with self.path.open("rb") as file:
+                return cast(bytes, mmap(file.fileno(), 0, access=ACCESS_READ))
         return self.path.read_bytes()
 
 

@@ -19,6 +19,7 @@ from graft.cli.app import app
 from graft.config import Recipe
 from graft.config import seconds as duration
 from graft.data import readers
+from graft.preprocess.audio import Audio
 from graft.preprocess.image import Image
 from graft.serving import Model
 
@@ -200,10 +201,11 @@ def test_the_recipe_page_has_every_setting_of_every_plug_in() -> None:
 
 
 def test_the_recipe_page_has_every_augmentation() -> None:
-    told = rows(section("docs/recipe.md", "Augmentation"))
-    assert set(told) == set(Image.augmentations())
-    for name, help_line in Image.augmentations().items():
-        assert told[name][0].replace(", ", " + ") == help_line.replace(", ", " + "), name
+    for title, cls in (("Augmentation", Image), ("Augmentation of recordings", Audio)):
+        told = rows(section("docs/recipe.md", title))
+        assert set(told) == set(cls.augmentations())
+        for name, help_line in cls.augmentations().items():
+            assert told[name][0].replace(", ", " + ") == help_line.replace(", ", " + "), name
 
 
 def test_every_plug_in_is_named() -> None:

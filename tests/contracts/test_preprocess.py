@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
+import sounds
 from graft.errors import UnreadableInputError
 from graft.preprocess import REGISTRY, Facts, Preprocess
 
@@ -22,7 +23,17 @@ def image_samples() -> list[bytes]:
     return contents
 
 
-SAMPLES = {"image": image_samples}
+def audio_samples() -> list[bytes]:
+    stereo = np.stack([sounds.tone(300), sounds.tone(900)], axis=1)
+    return [
+        sounds.encoded(sounds.tone()),
+        sounds.encoded(sounds.tone(rate=44_100, seconds=0.2), 44_100, "FLAC", "PCM_24"),
+        sounds.encoded(stereo, 8000, "OGG"),
+        sounds.encoded(np.zeros(800, np.float32)),
+    ]
+
+
+SAMPLES = {"audio": audio_samples, "image": image_samples}
 """A modality's readable inputs; a new modality adds its own here."""
 
 

@@ -158,7 +158,7 @@ def test_real_photos_are_all_kept(real):
 def test_files_that_are_waited_for_are_read_by_several_threads(folder, monkeypatch):
     reading = []
 
-    def slow(self):
+    def slow(self, *, in_place):
         reading.append(threading.get_ident())
         time.sleep(0.002)
         return self.path.read_bytes()

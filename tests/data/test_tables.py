@@ -10,6 +10,7 @@ import pytest
 from data_pictures import picture
 
 from graft import data
+from graft.data import modalities
 from graft.errors import DataError
 
 
@@ -171,7 +172,7 @@ def test_a_table_of_texts_is_not_one_of_images(home, kind):
         (home / name).write_text("words")
     source = write(home, [{"path": "a.txt", "label": "a"}, {"path": "b.txt", "label": "b"}], kind)
     with pytest.raises(
-        DataError, match=r"must be a table of images\. Got 2 files of another kind \('a.txt', 'b.txt'\)"
+        DataError, match=rf"must be a table of {modalities.plural()}\. Got 2 files of another kind \('a.txt', 'b.txt'\)"
     ):
         data.read(source)
 

@@ -206,7 +206,8 @@ def load(folder: Path) -> Assembled:
     told = manifest["backbone"]
     source = _pretrained(told, manifest) if manifest["slim"] else backbones.skeleton(told["name"], told["family"])
     specification = preprocess.REGISTRY.get(manifest["modality"]).from_json(manifest["preprocess"])
-    source = replace(source, stages=source.stages[: len(told["stages"])], preprocess=specification)
+    kept = [one for one, name in zip(source.stages, told["stages"], strict=False) if one.name == name]
+    source = replace(source, stages=tuple(kept)).given(specification)
     body = {name: value for name, value in tensors.items() if name.startswith(BODY)}
     if manifest["slim"]:
         body = backbones.tensors_of(source) | body

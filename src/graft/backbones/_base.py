@@ -107,6 +107,24 @@ class Backbone:
         do = "Take the linear head, or another backbone"
         raise SettingError(must("head", f"one that fits {self.name}", f"one that takes a {kind}", do))
 
+    def given(self, preprocess: Preprocess) -> "Backbone":
+        """Return the backbone behind another preprocessing of the same form, or of several such windows an input.
+
+        Every stage then does with each window what it does with one input, and a last stage, ``windows``, takes the
+        mean over them. Raises SettingError for any other form.
+        """
+        if preprocess.shape == self.preprocess.shape:
+            return replace(self, preprocess=preprocess)
+        windows, form = preprocess.shape[0], preprocess.shape[1:]
+        if form != self.preprocess.shape:
+            wanted = f"of the form {self.preprocess.shape} for {self.name}"
+            raise SettingError(must("inputs", wanted, preprocess.shape, "Take another backbone"))
+        each = tuple(Stage(one.name, Each(one.module), (windows, *one.shape)) for one in self.stages)
+        mean = Stage("windows", MeanOfWindows(), self.stages[-1].shape)
+        frozen([one.module for one in (*each, mean)])
+        normalise = Each(self.normalise)
+        return replace(self, normalise=normalise, stages=(*each, mean), classifier=nn.Identity(), preprocess=preprocess)
+
     def find(self, name: str) -> int:
         """Return the cut before the stage of that name. Raises SettingError."""
         names = [stage.name for stage in self.stages]
@@ -133,6 +151,27 @@ class Average(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the means."""
         return x.mean(self.places)
+
+
+class Each(nn.Module):
+    """A module applied to each window of an input alone: (n, windows, ...) to (n, windows, ...)."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return what the module gives for each window."""
+        found: torch.Tensor = self.module(x.flatten(0, 1))
+        return found.reshape(-1, x.shape[1], *found.shape[1:])
+
+
+class MeanOfWindows(nn.Module):
+    """The mean over an input's windows: (n, windows, ...) to (n, ...)."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the means."""
+        return x.mean(1)
 
 
 def frozen(modules: Sequence[nn.Module]) -> None:

@@ -8,8 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-DEFAULT = {"image": "tf_efficientnet_lite0"}
-"""The backbone of each modality where none is named; its weights come with the installation."""
+DEFAULT = {"image": "tf_efficientnet_lite0", "audio": "tf_efficientnet_lite0"}
+"""The backbone of each modality where none is named; its weights come with the installation. Sound is drawn."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Examples from objects in memory: paths, arrays and PIL images, the arrays kept without loss as PNG."""
 
 import io
+from collections import Counter
 from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
+from graft.data import modalities
 from graft.data.dataset import Dataset, label_text, shown
 from graft.errors import DataError, must
 from graft.types import Example
@@ -31,7 +33,14 @@ def from_objects(X: Iterable[Any], y: Iterable[Any] | None = None) -> Dataset:
         do = "Give one label for each input"
         raise DataError(must("y", f"as long as X ({len(inputs)})", f"{len(labels)} labels", do))
     examples = tuple(_example(number, one, labels[number]) for number, one in enumerate(inputs))
-    return Dataset(examples, "image", "objects")
+    return Dataset(examples, _modality(examples), "objects")
+
+
+def _modality(examples: tuple[Example, ...]) -> str:
+    """Return the commonest modality by the names of paths; what is no path is an image."""
+    kinds = Counter(modalities.by_name(one.path.name) for one in examples if one.path is not None)
+    del kinds[None]
+    return str(kinds.most_common(1)[0][0]) if kinds else "image"
 
 
 def _example(number: int, value: Any, label: str | None) -> Example:

@@ -68,9 +68,17 @@ class _Seen:
 
 
 def scan(
-    dataset: Dataset, inspect: Inspect, *, progress: Progress = silent, threads: int = 8, min_classes: int = 2
+    dataset: Dataset,
+    inspect: Inspect,
+    *,
+    in_place: bool = False,
+    progress: Progress = silent,
+    threads: int = 8,
+    min_classes: int = 2,
 ) -> Scanned:
     """Read, hash and inspect every file. Memory holds as many files at a time as there are threads.
+
+    ``in_place``: ``inspect`` takes large files as memory maps, as ``Example.read`` gives them.
 
     ``threads`` are used where files have to be waited for; where they are in memory already, one is faster.
 
@@ -80,7 +88,7 @@ def scan(
     examples = dataset.examples
     chunks = [examples[start : start + CHUNK] for start in range(0, len(examples), CHUNK)]
     seen: list[_Seen] = []
-    for looked in _looked(chunks, inspect, threads):
+    for looked in _looked(chunks, lambda one: _look(one, inspect, in_place), threads):
         seen += looked
         progress("reading files", len(seen), len(examples))
     kept = [row for row, one in enumerate(seen) if one.fault is None]
@@ -97,11 +105,13 @@ def scan(
     )
 
 
-def _looked(chunks: Sequence[Sequence[Example]], inspect: Inspect, threads: int) -> Iterator[list[_Seen]]:
+def _looked(
+    chunks: Sequence[Sequence[Example]], look_at: Callable[[Example], _Seen], threads: int
+) -> Iterator[list[_Seen]]:
     """Yield what was seen of each chunk, in order."""
 
     def look(chunk: Sequence[Example]) -> list[_Seen]:
-        return [_look(one, inspect) for one in chunk]
+        return [look_at(one) for one in chunk]
 
     # The work on a file that is in memory is so short that two threads mostly wait for each other's interpreter lock.
     for number, chunk in enumerate(chunks):
@@ -113,9 +123,9 @@ def _looked(chunks: Sequence[Sequence[Example]], inspect: Inspect, threads: int)
             return
 
 
-def _look(example: Example, inspect: Inspect) -> _Seen:
+def _look(example: Example, inspect: Inspect, in_place: bool) -> _Seen:
     try:
-        content = example.read()
+        content = example.read(in_place=in_place)
     except FileNotFoundError:
         return _Seen(fault=("missing_file", "The file is not there."))
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name

@@ -102,7 +102,7 @@ class Decoding:
     def _decode(self, job: Job) -> Decoded:
         start = time.thread_time()
         try:
-            content = job.example.read()
+            content = job.example.read(in_place=self.preprocess.in_place)
             if sha256(content).hexdigest() != job.hash:
                 return Decoded(job, failed="The file changed while it was being read; run again.")
             decoded = self.preprocess.decode(content)

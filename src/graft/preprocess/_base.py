@@ -1,12 +1,13 @@
 """What every modality's preprocessing promises: bytes to array, exactly as the backbone's weights expect it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from graft.errors import SettingError, must
 from graft.types import Finding
 
 
@@ -17,7 +18,7 @@ class Facts:
     format: str
     """What the bytes are, such as ``JPEG``, whatever the file is called."""
     shape: tuple[int, ...]
-    """Natural size: (height, width) in pixels for images."""
+    """Natural size: (height, width) in pixels for images, (samples, channels, samples a second) for recordings."""
     findings: tuple[Finding, ...] = ()
     """What is odd about it; a finding of severity ``error`` means that it is set aside."""
 
@@ -27,6 +28,35 @@ class Preprocess(ABC):
     """One modality's preprocessing: settings only, comparable, written into the artifact as JSON."""
 
     modality: ClassVar[str]
+    in_place: ClassVar[bool] = False
+    """Whether it reads large inputs piece by piece: it is then given a memory map of them, as if it were bytes."""
+
+    @classmethod
+    def taking(cls, expected: "Preprocess") -> "Preprocess":
+        """Return this modality's preprocessing for a network that takes what ``expected`` gives.
+
+        Raises SettingError where inputs of this modality cannot be given that form.
+        """
+        if isinstance(expected, cls):
+            return expected
+        do = "Take one of `graft list backbones` that does"
+        raise SettingError(must("backbone", f"one that takes {cls.modality}", f"one for {expected.modality}", do))
+
+    def limited(self, **limits: int) -> Self:
+        """Return it with those of the limits, such as ``max_pixels``, that it has."""
+        own = {one.name for one in fields(self)}
+        return replace(self, **{name: value for name, value in limits.items() if name in own})
+
+    def settled(self, shapes: Sequence[tuple[int, ...]]) -> "Preprocess":
+        """Return it with what the inputs decide, given the natural shape of each; as a rule that is nothing."""
+        return self
+
+    def player(self, content: bytes) -> bytes | None:
+        """Return a short MP3 by which a person hears the input in the report, or None where there is no sound.
+
+        Raises UnreadableInputError.
+        """
+        return None
 
     @abstractmethod
     def inspect(self, content: bytes, source: str) -> Facts:
@@ -38,6 +68,20 @@ class Preprocess(ABC):
 
         Raises UnreadableInputError with one clear sentence.
         """
+
+    def parts(self, content: bytes) -> int:
+        """Return how many times ``decode`` an input is: more than once where it is much longer than what it returns.
+
+        A model answers for an input by the mean of its parts' logits. Raises UnreadableInputError.
+        """
+        return 1
+
+    def part(self, content: bytes, number: int, count: int) -> np.ndarray:
+        """Return one of ``count`` parts, shaped as ``decode`` does; of one, what ``decode`` returns.
+
+        Raises UnreadableInputError.
+        """
+        return self.decode(content)
 
     @abstractmethod
     def fit(self, decoded: np.ndarray) -> np.ndarray:

@@ -190,7 +190,9 @@ def gather(
     for note in dataset.notes:
         means.listener.say(note)
     start = time.perf_counter()
-    scanned = data.scan(dataset, backbone.preprocess.inspect, progress=means.listener.progress)
+    form = backbone.preprocess
+    scanned = data.scan(dataset, form.inspect, in_place=form.in_place, progress=means.listener.progress)
+    backbone = backbone.given(form.settled([one.shape for one in scanned.facts]))
     looked = time.perf_counter()
     extraction = features.extract(
         scanned.examples,

@@ -59,6 +59,7 @@ def mistakes(gathered: Gathered, shipped: Shipped) -> tuple[Mistake, ...]:
             probability=one.probability,
             picture=picture,
             heat=heat,
+            sound=_sound(gathered, example),
         )
         for example, one, picture, heat in zip(examples, worst, pictures, heats, strict=True)
     )
@@ -71,7 +72,8 @@ def _heats(
     if not examples or shipped.assembled.manifest["joined"]:
         return [None] * len(examples)
     backbone = shipped.assembled.backbone
-    inputs = np.stack([backbone.preprocess.fit(backbone.preprocess.decode(one.read())) for one in examples])
+    form = backbone.preprocess
+    inputs = np.stack([form.fit(form.decode(one.read(in_place=form.in_place))) for one in examples])
     stages = [backbone.normalise, *(stage.module for stage in backbone.stages)]
     maps = grad_cam(stages, shipped.assembled.head, inputs, said)
     if maps is None:
@@ -81,7 +83,16 @@ def _heats(
 
 def _picture(gathered: Gathered, example: Example, side: int) -> bytes | None:
     try:
-        return gathered.backbone.preprocess.picture(example.read(), side)
+        form = gathered.backbone.preprocess
+        return form.picture(example.read(in_place=form.in_place), side)
+    except (GraftError, OSError):
+        return None
+
+
+def _sound(gathered: Gathered, example: Example) -> bytes | None:
+    try:
+        form = gathered.backbone.preprocess
+        return form.player(example.read(in_place=form.in_place))
     except (GraftError, OSError):
         return None
 
@@ -107,6 +118,7 @@ def _suspects(gathered: Gathered, by_source: Mapping[str, Example], findings: Se
             suggested=str(suggested),
             probability=float(probability),
             picture=_picture(gathered, by_source[source], SMALL) if source in by_source else None,
+            sound=_sound(gathered, by_source[source]) if source in by_source else None,
         )
         for source, given, suggested, probability in found[:SUSPECTS]
     )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from graft import backbones, data
+from graft import backbones, data, preprocess
 from graft.backbones import Backbone
 from graft.config import Recipe
 from graft.data import Dataset
@@ -30,8 +30,8 @@ def network(recipe: Recipe, modality: str, head: Head) -> Backbone:
     """Return the backbone of a recipe, ending in what the head takes. Raises UnknownNameError, WeightsError."""
     name = recipe.backbone if recipe.backbone != "auto" else backbones.DEFAULT[modality]
     found = backbones.load(name, weights=recipe.weights, seed=recipe.seed).ending_in(head.takes)
-    limited = replace(found.preprocess, **{"max_pixels": recipe.max_pixels})
-    return replace(found, preprocess=limited)
+    taking = preprocess.REGISTRY.get(modality).taking(found.preprocess)
+    return found.given(taking.limited(max_pixels=recipe.max_pixels))
 
 
 def look(recipe: Recipe, plan: Plan, dataset: Dataset, backbone: Backbone, listener: Listener) -> Gathered:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -67,6 +67,8 @@ class Features:
     """The backbone's output, (features,) or a map."""
     simple: np.ndarray | None
     """(features,) without a network, where the model joins both."""
+    rest: Iterator[np.ndarray] = field(default_factory=lambda: iter(()), repr=False)
+    """The decoded parts of a long input that come after the first."""
 
 
 class Model:
@@ -127,7 +129,7 @@ class Model:
         for _, outcome in self._features(data.from_objects(inputs).examples, silent):
             if isinstance(outcome, UnreadableInputError):
                 raise outcome
-            rows.append(backbones.averaged(outcome.network[None])[0])
+            rows.append(backbones.averaged(np.stack([one.network for one in outcome])).mean(axis=0))
         shape = self.assembled.backbone.stages[-1].shape
         size = shape[1] if len(shape) == 2 else shape[0]
         return np.stack(rows) if rows else np.zeros((0, size), np.float32)
@@ -138,7 +140,7 @@ class Model:
             if isinstance(outcome, UnreadableInputError):
                 yield SetAside(example.source, str(outcome))
                 continue
-            logits = self._head([outcome])
+            logits = self._head(outcome)
             (found,) = self.assembled.task.answers(logits, float(self.manifest["temperature"]))
             yield Prediction(example.source, found.label, found.probability, found.outputs, found.told)
 
@@ -150,29 +152,29 @@ class Model:
             if isinstance(outcome, UnreadableInputError):
                 failed[number] = str(outcome)
             else:
-                rows.append(self._head([outcome]))
+                rows.append(self._head(outcome))
         return np.concatenate([np.zeros((0, self.assembled.task.outputs), np.float32), *rows]), failed
 
     def seen(self, examples: Sequence[Example]) -> int:
         """Return how many of the examples the model was fitted on. Raises OSError for one that cannot be read."""
         packed = self.manifest.get("data", {}).get("seen", "")
-        return seen.count(packed, (sha256(one.read()).hexdigest() for one in examples)) if packed else 0
+        return seen.count(packed, (sha256(one.read(in_place=True)).hexdigest() for one in examples)) if packed else 0
 
     def save(self, folder: str | Path) -> "Model":
         """Write the model as a folder of data and return the model as it was written. Raises ArtifactError."""
         return Model(artifact.save(Path(folder), self.assembled), runtime=self.runtime, device=self.device)
 
     def _head(self, seen: Sequence[Features]) -> np.ndarray:
-        """Return logits (n, outputs) float32 of features."""
+        """Return the mean logits (1, outputs) float32 of an input's parts."""
         rows = np.stack([one.network if one.simple is None else np.hstack([one.network, one.simple]) for one in seen])
         with torch.inference_mode():
-            logits: np.ndarray = self.assembled.head(torch.from_numpy(rows)).numpy()
+            logits: np.ndarray = self.assembled.head(torch.from_numpy(rows)).mean(0, keepdim=True).numpy()
         return logits
 
     def _features(
         self, examples: Sequence[Example], progress: Progress
-    ) -> Iterator[tuple[Example, Features | UnreadableInputError]]:
-        """Yield each example with its features, or with why it could not be read; memory stays flat."""
+    ) -> Iterator[tuple[Example, list[Features] | UnreadableInputError]]:
+        """Yield each example with the features of its parts, or with why it could not be read; memory stays flat."""
         done = 0
         # Starting threads takes a fifth of the time of one answer.
         with ThreadPoolExecutor(2) if len(examples) > 1 else nullcontext() as pool:
@@ -182,7 +184,7 @@ class Model:
                 good = [one.network for one in decoded if isinstance(one, Features)]
                 features = iter(self._run(np.stack(good)) if good else ())
                 for example, one in zip(chunk, decoded, strict=True):
-                    yield example, Features(next(features), one.simple) if isinstance(one, Features) else one
+                    yield example, self._whole(next(features), one) if isinstance(one, Features) else one
                 done += len(chunk)
                 progress("predicting", done, len(examples))
 
@@ -190,12 +192,32 @@ class Model:
         """Return the preprocessed input in the place of the network's features, or why there is none."""
         preprocess = self.assembled.backbone.preprocess
         try:
-            fitted = preprocess.fit(preprocess.decode(example.read()))
-            return Features(fitted, preprocess.simple_features(fitted) if self.manifest["joined"] else None)
+            content = example.read(in_place=preprocess.in_place)
+            count = preprocess.parts(content)
+            first = self._fitted(preprocess.part(content, 0, count))
+            # Only what has more parts keeps its bytes.
+            more = (preprocess.part(content, number, count) for number in range(1, count))
+            return replace(first, rest=more) if count > 1 else first
         except UnreadableInputError as error:
             return error
         except OSError as error:
             return UnreadableInputError(f"{example.source} cannot be read: {error.strerror}.")
+
+    def _fitted(self, decoded: np.ndarray) -> Features:
+        preprocess = self.assembled.backbone.preprocess
+        fitted = preprocess.fit(decoded)
+        return Features(fitted, preprocess.simple_features(fitted) if self.manifest["joined"] else None)
+
+    def _whole(self, first: np.ndarray, begun: Features) -> list[Features] | UnreadableInputError:
+        """Return the features of all parts, the first of which has been through the network."""
+        found = [Features(first, begun.simple)]
+        try:
+            for decoded in begun.rest:
+                one = self._fitted(decoded)
+                found.append(replace(one, network=self._run(one.network[None])[0]))
+        except UnreadableInputError as error:
+            return error
+        return found
 
     def _run(self, inputs: np.ndarray) -> np.ndarray:
         if self._compiled is None:
@@ -239,6 +261,6 @@ def load(folder: str | Path, *, runtime: str = "auto", device: str = "auto", max
     """
     assembled = artifact.load(Path(folder))
     if max_pixels is not None:
-        limited = replace(assembled.backbone.preprocess, **{"max_pixels": max_pixels})
+        limited = assembled.backbone.preprocess.limited(max_pixels=max_pixels)
         assembled = replace(assembled, backbone=replace(assembled.backbone, preprocess=limited))
     return Model(assembled, runtime=runtime, device=device)

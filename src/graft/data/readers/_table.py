@@ -19,7 +19,7 @@ from graft.types import Example, LabelForm, Part
 
 INPUT_NAMES = (
     "path", "filepath", "file", "filename", "image", "imagepath", "imagefile", "imagename", "img", "imgpath", "photo",
-    "picture",
+    "picture", "audio", "audiopath", "audiofile", "recording", "sound", "wav", "clip",
 )  # fmt: skip
 LABEL_NAMES = ("label", "labels", "class", "classname", "category", "target", "y", "labelname")
 PART_NAMES = ("split", "part", "subset", "partition", "fold", "set")

@@ -17,7 +17,7 @@ from graft.evaluation.report.content import (
     ReportData,
     Rung,
     Suspect,
-    picture_address,
+    address,
 )
 from graft.evaluation.report.scatter import scatter
 
@@ -40,6 +40,7 @@ SECTIONS = (
 MATRIX_UP_TO = 30
 """With more classes the confusion matrix gives way to the list of pairs."""
 _PICTURE_BYTES = 2_400_000
+_SOUND_BYTES = 2_400_000
 _MEANINGS = {
     "accuracy": "right answers among all",
     "balanced_accuracy": "mean recall of the classes, each counting alike",
@@ -61,19 +62,20 @@ _MEANINGS = {
 
 
 class _Album:
-    """Hands out pictures as ``data:`` addresses until the file would grow too large."""
+    """Hands out pictures, or sounds, as ``data:`` addresses until the file would grow too large."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self.most = most
         self.used = 0
         self.left_out = 0
 
     def address(self, content: bytes) -> str:
-        """Return the address, or an empty string where the picture does not fit in."""
+        """Return the address, or an empty string where the content does not fit in."""
         try:
-            found = picture_address(content)
+            found = address(content)
         except ValueError:
             found = ""
-        if not found or self.used + len(found) > _PICTURE_BYTES:
+        if not found or self.used + len(found) > self.most:
             self.left_out += 1
             return ""
         self.used += len(found)
@@ -108,7 +110,8 @@ def render(data: ReportData) -> str:
         unchecked=forms.UNCHECKED,
         scatter=scatter(shown.pairs, shown.half_width) if shown.pairs else "",
         style=_style(),
-        album=_Album(),
+        album=_Album(_PICTURE_BYTES),
+        sounds=_Album(_SOUND_BYTES),
         titles=TITLES,
         meanings=_MEANINGS,
         headline=headline,

@@ -72,6 +72,8 @@ class Mistake:
     """WebP, JPEG or PNG of what the network saw."""
     heat: bytes | None = None
     """The same with Grad-CAM laid over it."""
+    sound: bytes | None = None
+    """MP3 of what was heard."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +96,7 @@ class Suspect:
     probability: float
     """That the out-of-fold model gave to ``suggested``."""
     picture: bytes | None = None
+    sound: bytes | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,12 +152,27 @@ def picture_address(content: bytes) -> str:
     return f"data:image/{kind};base64,{b64encode(content).decode()}"
 
 
+def sound_address(content: bytes) -> str:
+    """Return a sound as a ``data:`` address. Raises ValueError unless it is MP3."""
+    if content[:3] != b"ID3" and (content[:1] != b"\xff" or content[1:2] < b"\xe0"):
+        raise ValueError(f"a sound must be MP3. Got {content[:8]!r}")
+    return f"data:audio/mpeg;base64,{b64encode(content).decode()}"
+
+
+def address(content: bytes) -> str:
+    """Return a picture or a sound as a ``data:`` address. Raises ValueError for anything else."""
+    try:
+        return picture_address(content)
+    except ValueError:
+        return sound_address(content)
+
+
 def plain(value: Any) -> Any:
-    """Return dataclasses, mappings, tuples and pictures as dicts, lists and strings that ``json`` takes."""
+    """Return dataclasses, mappings, tuples, pictures and sounds as dicts, lists and strings that ``json`` takes."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {one.name: plain(getattr(value, one.name)) for one in dataclasses.fields(value)}
     if isinstance(value, Mapping):
         return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(one) for one in value]
-    return picture_address(value) if isinstance(value, bytes) else value
+    return address(value) if isinstance(value, bytes) else value
