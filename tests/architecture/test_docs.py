@@ -20,6 +20,7 @@ from graft.config import Recipe
 from graft.config import seconds as duration
 from graft.data import readers
 from graft.preprocess.image import Image
+from graft.preprocess.text import Text
 from graft.serving import Model
 
 ROOT = Path(__file__).parents[2]
@@ -199,10 +200,11 @@ def test_the_recipe_page_has_every_setting_of_every_plug_in() -> None:
     assert read("docs/recipe.md") == from_code, "run: python docs/write_settings.py"
 
 
-def test_the_recipe_page_has_every_augmentation() -> None:
-    told = rows(section("docs/recipe.md", "Augmentation"))
-    assert set(told) == set(Image.augmentations())
-    for name, help_line in Image.augmentations().items():
+@pytest.mark.parametrize(("heading", "kind"), [("Augmentation", Image), ("Augmentation of texts", Text)])
+def test_the_recipe_page_has_every_augmentation(heading: str, kind: type[Image | Text]) -> None:
+    told = rows(section("docs/recipe.md", heading))
+    assert set(told) == set(kind.augmentations())
+    for name, help_line in kind.augmentations().items():
         assert told[name][0].replace(", ", " + ") == help_line.replace(", ", " + "), name
 
 

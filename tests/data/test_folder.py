@@ -7,6 +7,7 @@ import pytest
 from data_pictures import picture
 
 from graft import data
+from graft.data.modalities import plural
 from graft.errors import DataError
 
 
@@ -168,11 +169,11 @@ ONE_PER_CLASS = "a folder with one folder per class"
         ({"": None}, f"{ONE_PER_CLASS}. Got an empty folder. Put a folder of files there for each class."),
         (
             {"a": None, "b": None},
-            f"{ONE_PER_CLASS}. Got no images, only empty folders. Put a folder of files there for each class.",
+            f"{ONE_PER_CLASS}. Got no {plural()}, only empty folders. Put a folder of files there for each class.",
         ),
         (
-            {"a/x.txt": b"x", "README": b"x"},
-            f"{ONE_PER_CLASS}. Got no images, only 2 other files ('x.txt', 'README'). "
+            {"a/x.dat": b"x", "README": b"x"},
+            f"{ONE_PER_CLASS}. Got no {plural()}, only 2 other files ('x.dat', 'README'). "
             "Put a folder of files there for each class.",
         ),
         (

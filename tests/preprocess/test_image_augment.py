@@ -59,7 +59,7 @@ def test_adding_a_change_leaves_what_the_others_draw(pixels):
 def test_presets_are_safe_for_labels():
     assert "flip" not in PRESETS["digits"] + PRESETS["documents"]
     assert "crop" not in PRESETS["digits"] + PRESETS["documents"]
-    assert set(PRESETS) == {"none", "photos", "digits", "documents"}
+    assert set(PRESETS) == {"none", "auto", "photos", "digits", "documents"}
     assert set(MOVES) | set(CHANGES) | {"crop"} == set(NAMES)
     assert set().union(*PRESETS.values()) <= set(NAMES)
     assert all(augmentations().values())
@@ -99,7 +99,7 @@ def test_names_are_checked():
     for wrong, near in (("rotatoin", "rotation"), ("photo", "photos"), ("flip,blurr", "blur")):
         with pytest.raises(SettingError, match=f"Did you mean '{near}'"):
             check_augmentation(wrong)
-    with pytest.raises(SettingError, match="Take any of none, photos"):
+    with pytest.raises(SettingError, match="Take any of none, auto, photos"):
         check_augmentation("xyzzy")
     with pytest.raises(SettingError, match="augment must be"):
         check_augmentation("")

@@ -17,7 +17,9 @@ def fit(
     strategy: Annotated[str | None, typer.Option(help="auto, or one of `graft list strategies`.")] = None,
     task: options.Task = None,
     head: Annotated[str | None, typer.Option(help="linear, mlp, conv or rnn.")] = None,
-    augment: Annotated[str | None, typer.Option(help="photos, digits, documents, none, or a list.")] = None,
+    augment: Annotated[
+        str | None, typer.Option(help="auto, photos, digits, documents, words, none, or a list.")
+    ] = None,
     views: Annotated[int | None, typer.Option(help="Stored views an input, for fine-tuning.")] = None,
     cut: Annotated[str | None, typer.Option(help="Where partial fine-tuning cuts: a number or a stage.")] = None,
     class_weights: Annotated[str | None, typer.Option(help="none or balanced.")] = None,

@@ -17,6 +17,7 @@ from graft.preprocess._base import Preprocess
 
 PRESETS: dict[str, tuple[str, ...]] = {
     "none": (),
+    "auto": ("crop", "flip", "rotation", "colour"),
     "photos": ("crop", "flip", "rotation", "colour"),
     "digits": ("rotation", "shift", "zoom", "brightness"),
     "documents": ("rotation", "perspective", "contrast", "blur"),

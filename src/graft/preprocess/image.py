@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import PurePath
 from typing import Any, ClassVar, Literal
 
@@ -112,6 +112,10 @@ class Image(Preprocess):
     def simple_features(self, fitted: np.ndarray) -> np.ndarray:
         """Return a colour histogram and HOG of a view 0, float32 (964,)."""
         return _image_features.simple_features(fitted)
+
+    def limited(self, max_pixels: int) -> "Image":
+        """Return the same that refuses an image of more pixels."""
+        return replace(self, max_pixels=max_pixels)
 
     def picture(self, content: bytes, side: int) -> bytes:
         """Return a WebP with a longest side of at most ``side`` pixels. Raises UnreadableInputError."""

@@ -30,8 +30,11 @@ def network(recipe: Recipe, modality: str, head: Head) -> Backbone:
     """Return the backbone of a recipe, ending in what the head takes. Raises UnknownNameError, WeightsError."""
     name = recipe.backbone if recipe.backbone != "auto" else backbones.DEFAULT[modality]
     found = backbones.load(name, weights=recipe.weights, seed=recipe.seed).ending_in(head.takes)
-    limited = replace(found.preprocess, **{"max_pixels": recipe.max_pixels})
-    return replace(found, preprocess=limited)
+    takes = found.preprocess.modality
+    if takes != modality:
+        do = f"Take one of `graft list backbones --modality {modality}`"
+        raise SettingError(must("backbone", f"one for {modality} data", f"{name}, which takes {takes} data", do))
+    return replace(found, preprocess=found.preprocess.limited(recipe.max_pixels))
 
 
 def look(recipe: Recipe, plan: Plan, dataset: Dataset, backbone: Backbone, listener: Listener) -> Gathered:

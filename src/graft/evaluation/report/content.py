@@ -72,6 +72,10 @@ class Mistake:
     """WebP, JPEG or PNG of what the network saw."""
     heat: bytes | None = None
     """The same with Grad-CAM laid over it."""
+    text: str = ""
+    """What there is to read, where the input is words."""
+    marks: tuple[tuple[str, float], ...] = ()
+    """The parts of the text in order, each with how much it spoke for the answer, -1 to 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +86,8 @@ class Alike:
     message: str
     pictures: tuple[bytes, ...] = ()
     """One a file, in their order, or fewer."""
+    texts: tuple[str, ...] = ()
+    """What there is to read, one a file, or none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +100,8 @@ class Suspect:
     probability: float
     """That the out-of-fold model gave to ``suggested``."""
     picture: bytes | None = None
+    text: str = ""
+    """What there is to read, where the input is words."""
 
 
 @dataclass(frozen=True, kw_only=True)
