@@ -7,7 +7,7 @@ holds this one to it. Source: Devlin et al. 2019, "BERT: pre-training of deep bi
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -122,7 +122,7 @@ class Bert(nn.Module):
         """Return the hidden states of ids (n, tokens) whose mask (n, tokens) is 1 for real tokens."""
         mask = (attention_mask > 0)[:, None, None, :]
         value = self.embeddings(input_ids)
-        for layer in self.encoder["layer"]:  # type: ignore[union-attr]
+        for layer in cast(nn.ModuleList, self.encoder["layer"]):
             value = layer(value, mask)
         return Output(value)
 
