@@ -180,15 +180,22 @@ class Predicted:
 
 def predict(
     model: str | Path | Model,
-    inputs: Sequence[str | Path],
+    inputs: Sequence[str | Path] = (),
     *,
+    texts: Sequence[str] = (),
+    input_column: str | None = None,
     device: str = "auto",
     runtime: str = "auto",
     listener: Listener = SILENT,
 ) -> Predicted:
-    """Answer for files and for all inputs in folders. Raises DataError for a path that does not exist."""
+    """Answer for files, for all inputs in folders and tables, and for texts as they are.
+
+    Raises DataError for a path that does not exist, and for texts where the model takes files.
+    """
     asked = model if isinstance(model, Model) else load(model, runtime=runtime, device=device)
-    examples = data.find_inputs(inputs, asked.manifest["modality"])
+    modality = asked.manifest["modality"]
+    examples = data.find_inputs(inputs, modality, input_column=input_column)
+    examples += data.texts(texts, modality) if texts else ()
     if asked is not model:
         asked.expected = len(examples)
     answers = list(asked.answers(examples, progress=listener.progress))
@@ -232,10 +239,14 @@ def show(folder: str | Path) -> dict[str, Any]:
     return artifact.check(Path(folder))
 
 
-def listing(what: str, *, settings: bool = False) -> list[dict[str, Any]]:
-    """Return what there is of ``backbones`` and the other lists of ``graft list``, as plain data."""
+def listing(what: str, *, settings: bool = False, modality: str | None = None) -> list[dict[str, Any]]:
+    """Return what there is of ``backbones`` and the other lists of ``graft list``, as plain data.
+
+    ``modality`` keeps the backbones that take it. Raises UnknownNameError.
+    """
     if what == "backbones":
-        return [asdict(one) for one in backbones.listing()]
+        known = modality is None or data.modalities.REGISTRY.get(modality)
+        return [asdict(one) for one in backbones.listing() if known and modality in (None, one.modality)]
     if what == "metrics":
         return [{"name": name, "summary": str(one.__doc__).partition("\n")[0]} for name, one in METRICS.items()]
     folders = {

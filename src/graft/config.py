@@ -35,7 +35,7 @@ class Recipe(BaseModel):
     task: str = Field("classification", description="what is predicted: classification, multilabel or regression")
     settings: Plain = Field(default_factory=dict, description="settings of strategies and head, dotted keys")
     reader: str = Field("auto", description="how the data is read: auto, folder, csv, jsonl or parquet")
-    input_column: str | None = Field(None, description="column of a table that holds the paths")
+    input_column: str | None = Field(None, description="column of a table that holds the paths or texts")
     label_column: str | None = Field(None, description="column of a table that holds the labels, or several: a,b,c")
     group_column: str | None = Field(None, description="column whose equal values always share a part")
     val_share: float = Field(0.15, gt=0, lt=1, description="share of the data to choose by, where none is given")

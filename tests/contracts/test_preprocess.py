@@ -33,7 +33,11 @@ def audio_samples() -> list[bytes]:
     ]
 
 
-SAMPLES = {"audio": audio_samples, "image": image_samples}
+def text_samples() -> list[bytes]:
+    return [b"Where is my card?", "我的卡在哪里？".encode(), b"a", ("long " * 500).encode()]
+
+
+SAMPLES = {"audio": audio_samples, "image": image_samples, "text": text_samples}
 """A modality's readable inputs; a new modality adds its own here."""
 
 
@@ -102,14 +106,40 @@ def test_hash_features_and_picture(spec, samples):
         assert features.ndim == 1
         assert np.isfinite(features).all()
         lengths.add(len(features))
-        with Picture.open(io.BytesIO(spec.picture(content, 64))) as picture:
-            assert picture.format in ("WEBP", "JPEG")
-            assert max(picture.size) <= 64
+        drawn = spec.picture(content, 64)
+        assert bool(drawn) != bool(spec.excerpt(content)), "a picture or words, one of them"
+        if drawn:
+            with Picture.open(io.BytesIO(drawn)) as picture:
+                assert picture.format in ("WEBP", "JPEG")
+                assert max(picture.size) <= 64
     assert len(lengths) == 1
 
 
+def test_what_is_behind_the_length_is_padding(spec, samples):
+    for content in samples:
+        fitted = spec.fit(spec.decode(content))
+        length = spec.length(fitted)
+        assert 0 < length <= spec.shape[0]
+        assert spec.varies or length == spec.shape[0]
+        assert (fitted[length:] == -1).all()
+
+
+def test_auto_and_none_are_augmentations_everywhere(spec):
+    assert spec.check_augmentation("auto")
+    assert spec.check_augmentation("none") == ()
+
+
+def test_pieces_are_what_can_be_left_out(spec, samples):
+    for content in samples:
+        for shown, without in spec.pieces(content):
+            assert shown
+            assert len(without) < len(content)
+
+
 @pytest.mark.parametrize("content", [b"", b"\0", b"nonsense " * 100, bytes(range(256)) * 8])
-def test_bad_content_is_one_error_and_a_finding(spec, content):
+def test_bad_content_is_one_error_and_a_finding(name, spec, content):
+    if name == "text" and content.startswith(b"nonsense"):
+        content = b" \t\n" * 100
     facts = spec.inspect(content, "bad")
     assert any(finding.severity == "error" and finding.files == ("bad",) for finding in facts.findings)
     for ask in (spec.decode, lambda content: spec.picture(content, 64)):

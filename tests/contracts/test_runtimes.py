@@ -142,3 +142,31 @@ def test_what_it_says_of_itself(name):
     assert "cpu" in kind.devices
     assert set(kind.candidates("cpu")) <= set(kind.precisions)
     assert kind.candidates("cpu")
+
+
+class Means(nn.Module):
+    """Takes tokens (n, any length, 6) and gives vectors."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(6, 5)
+
+    def forward(self, x):
+        return torch.tanh(self.layer(x)).mean(1)
+
+
+def test_inputs_of_several_lengths(runtime, tmp_path):
+    torch.manual_seed(1)
+    module = Means().eval().requires_grad_(False)
+    rng = np.random.default_rng(1)
+    batches = [rng.normal(size=(count, length, 6)).astype(np.float32) for count, length in ((4, 7), (2, 3), (4, 12))]
+    settings = {"batch": 4, "device": "cpu", "cache": tmp_path, "lengths": True}
+    if type(runtime).__name__ == "Onnxruntime":
+        with pytest.raises(RuntimeError, match="one length only"):
+            runtime.compile(module, batches[0], **settings)
+        return
+    for _ in range(2):  # the second time from what was kept
+        compiled = runtime.compile(module, batches[0], **settings)
+        for batch, found in zip(batches, compiled.stream(iter(batches)), strict=True):
+            assert agreement(module(torch.from_numpy(batch)).numpy(), found).good
+        compiled.close()

@@ -173,8 +173,8 @@ ONE_PER_CLASS = "a folder with one folder per class"
             "Put a folder of files there for each class.",
         ),
         (
-            {"a/x.txt": b"x", "README": b"x"},
-            f"{ONE_PER_CLASS}. Got no {modalities.plural()}, only 2 other files ('x.txt', 'README'). "
+            {"a/x.dat": b"x", "README": b"x"},
+            f"{ONE_PER_CLASS}. Got no {modalities.plural()}, only 2 other files ('x.dat', 'README'). "
             "Put a folder of files there for each class.",
         ),
         (

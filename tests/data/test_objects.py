@@ -75,7 +75,7 @@ def test_a_turned_picture_is_upright():
         (np.full((2, 2), np.nan), "nan to nan. Divide it by its largest value, or convert it to uint8."),
         (np.full((2, 2), 300), "300 to 300. Scale it to 0..255."),
         (np.full((2, 2), "x"), "dtype <U1. Convert it to uint8."),
-        (None, "a NoneType. Give paths, arrays or PIL images."),
+        (None, "a NoneType. Give paths, arrays, PIL images or texts."),
     ],
 )
 def test_what_is_no_picture(value, sentence):

@@ -118,16 +118,16 @@ def test_a_guessed_part_column_of_other_words_is_passed_over_and_a_named_one_ref
 
 @KINDS
 def test_errors_of_columns(home, kind):
-    source = write(home, [{"text": "1.png", "kind": "a"}, {"text": "2.png", "kind": "b"}], kind)
+    source = write(home, [{"what": "1.png", "kind": "a"}, {"what": "2.png", "kind": "b"}], kind)
     with pytest.raises(DataError) as caught:
         data.read(source)
     assert str(caught.value) == (
-        f"'list.{kind}' must be a table whose first row names its columns, one of them a path "
-        "(path, filepath, file, filename, ...). Got columns 'text', 'kind'. Name the column with "
+        f"'list.{kind}' must be a table whose first row names its columns, one of them a path or a text "
+        "(path, filepath, file, text, texts, ...). Got columns 'what', 'kind'. Name the column with "
         "--input (input_column in Python)."
     )
     with pytest.raises(DataError) as caught:
-        data.read(source, input_column="text", label_column="kinds")
+        data.read(source, input_column="what", label_column="kinds")
     assert str(caught.value) == (
         f"The label column of 'list.{kind}' must be one of 'kind'. Got 'kinds'. Take 'kind', the nearest name."
     )
@@ -167,12 +167,12 @@ def test_one_class(home, kind):
 
 
 @KINDS
-def test_a_table_of_texts_is_not_one_of_images(home, kind):
-    for name in ("a.txt", "b.txt"):
+def test_a_table_of_files_of_no_known_kind(home, kind):
+    for name in ("a.dat", "b.dat"):
         (home / name).write_text("words")
-    source = write(home, [{"path": "a.txt", "label": "a"}, {"path": "b.txt", "label": "b"}], kind)
+    source = write(home, [{"path": "a.dat", "label": "a"}, {"path": "b.dat", "label": "b"}], kind)
     with pytest.raises(
-        DataError, match=rf"must be a table of {modalities.plural()}\. Got 2 files of another kind \('a.txt', 'b.txt'\)"
+        DataError, match=rf"must be a table of {modalities.plural()}\. Got 2 files of another kind \('a.dat', 'b.dat'\)"
     ):
         data.read(source)
 
@@ -257,6 +257,7 @@ def test_parquet_with_image_bytes_and_class_numbers(home):
     ]
 
 
-def test_a_real_table_of_texts_is_refused_with_its_columns(real):
-    with pytest.raises(DataError, match=r"one of them a path .*Got columns 'text', 'label'"):
-        data.read(real / "sms_spam" / "train.csv")
+def test_a_real_table_of_texts(real):
+    found = data.read(real / "sms_spam" / "train.csv")
+    assert (found.modality, found.classes) == ("text", ("ham", "spam"))
+    assert found.notes == ("took column 'text' as the text and 'label' as the label",)

@@ -49,7 +49,7 @@ def compiled_as(monkeypatch):
     def make(changes):
         asked = []
 
-        def compile_(self, module, example, *, batch, device, cache):
+        def compile_(self, module, example, *, batch, device, cache, lengths=False):
             asked.append(self.precision)
             change = changes[self.precision]
             if isinstance(change, Exception):

@@ -67,6 +67,7 @@ def describe(backbone: Backbone, cut: int, head: Head, task: Task) -> dict[str, 
             "name": backbone.name,
             "family": backbone.family,
             "weights": vars(backbone.weights),
+            "settings": dict(backbone.settings),
             "stages": [stage.name for stage in backbone.stages],
         },
         "cut": cut,
@@ -204,7 +205,10 @@ def load(folder: Path) -> Assembled:
     except SafetensorError as error:
         raise ArtifactError(must(str(folder / WEIGHTS), "a safetensors file", error, "Fit again")) from None
     told = manifest["backbone"]
-    source = _pretrained(told, manifest) if manifest["slim"] else backbones.skeleton(told["name"], told["family"])
+    if manifest["slim"]:
+        source = _pretrained(told, manifest)
+    else:
+        source = backbones.skeleton(told["name"], told["family"], told.get("settings"))
     specification = preprocess.REGISTRY.get(manifest["modality"]).from_json(manifest["preprocess"])
     kept = [one for one, name in zip(source.stages, told["stages"], strict=False) if one.name == name]
     source = replace(source, stages=tuple(kept)).given(specification)

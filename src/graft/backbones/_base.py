@@ -1,9 +1,9 @@
 """A backbone: an ordered list of stages whose composition is exactly the original network, and where to cut it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import prod
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -19,7 +19,7 @@ class WeightsInfo:
     """Where weights came from, and what they are."""
 
     source: str
-    """``package:...``, ``hub:...``, ``file:...`` or ``random:seed``."""
+    """``package:...``, ``hub:...``, ``folder:...``, ``file:...`` or ``random:seed``."""
     sha256: str
     """Of the tensors by name, dtype, shape and bytes; independent of the file format they came in."""
     licence: str
@@ -53,6 +53,8 @@ class Backbone:
     """The original top, kept only so that composition can be checked; Identity where absent."""
     preprocess: Preprocess
     weights: WeightsInfo
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What its family needs beside the name to build it again, as plain JSON data."""
 
     @property
     def n_stages(self) -> int:

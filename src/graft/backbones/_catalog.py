@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-DEFAULT = {"image": "tf_efficientnet_lite0", "audio": "tf_efficientnet_lite0"}
+DEFAULT = {"image": "tf_efficientnet_lite0", "audio": "tf_efficientnet_lite0", "text": "all-MiniLM-L6-v2"}
 """The backbone of each modality where none is named; its weights come with the installation. Sound is drawn."""
 
 
@@ -22,7 +22,7 @@ class Listed:
     parameters: int
     """In the stages; the original classifier is not counted."""
     input_size: tuple[int, ...]
-    """(height, width) in pixels."""
+    """(height, width) in pixels, or (tokens,)."""
     features: int
     """Length of the feature vector that a linear probe gets."""
     licence: str
@@ -32,6 +32,8 @@ class Listed:
     here: bool
     """Whether the weights are on this machine."""
     default: bool
+    unit: str = "px"
+    """What the input's size is counted in."""
     note: str = ""
     """What the person should know, such as a branch that is left out."""
 
@@ -57,6 +59,7 @@ def listing() -> tuple[Listed, ...]:
             source=_source(entry),
             here=_here(entry),
             default=DEFAULT.get(entry["modality"]) == name,
+            unit=entry.get("unit", "px"),
             note=entry.get("note", ""),
         )
         for name, entry in entries().items()

@@ -2,13 +2,14 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
 
+from graft.errors import SettingError, must
 from graft.preprocess import Preprocess
 
 
@@ -42,6 +43,18 @@ class Network:
     """Of the weights: SPDX name where known, else ``unknown``."""
     left_out: tuple[str, ...] = ()
     """Beginnings of tensor names that published weights have for branches that only work in training."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What ``rebuild`` needs beside the name, as plain JSON data; saved with a model."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One stage as it was cut out."""
+
+    name: str
+    module: nn.Module
+    shape: tuple[int, ...]
+    """Of its output, without the batch axis."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +85,23 @@ class Family(ABC):
     @abstractmethod
     def build(self, name: str) -> Network:
         """Return the network with its library's random initialisation, drawn from torch's global generator."""
+
+    def rebuild(self, name: str, settings: Mapping[str, Any]) -> Network:
+        """Return the network that ``build`` gave with these settings; neither weights nor the network are read."""
+        return self.build(name)
+
+    def cut(self, network: Network) -> tuple[tuple[Piece, ...], nn.Module]:
+        """Return the stages of a network and its classifier. Raises SettingError where it cannot be cut."""
+        from graft.backbones._trace import cut_into_stages
+
+        return cut_into_stages(network.model, network.preprocess.shape, network.classifier)
+
+    def check(self, network: Network, stages: Sequence[nn.Module], classifier: nn.Module, name: str) -> None:
+        """Compare stages and network on one input. Raises SettingError where they differ."""
+        x = torch.rand(1, *network.preprocess.shape)
+        if not torch.equal(nn.Sequential(*stages, classifier)(x), network.model(x)):
+            do = "Take another backbone; `graft list backbones` names some that can be cut"
+            raise SettingError(must("backbone", "a network whose stages give what it gives", name, do))
 
     @abstractmethod
     def pretrained(self, name: str) -> Pretrained:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from graft.backbones._trace import Piece
+from graft.backbones._family import Piece
 from graft.errors import SettingError, must
 
 

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -12,8 +13,7 @@ from graft.backbones import _weights
 from graft.backbones._base import Backbone, Stage, WeightsInfo, frozen
 from graft.backbones._catalog import entries, package_of
 from graft.backbones._family import Family, Network
-from graft.backbones._trace import cut_into_stages
-from graft.errors import SettingError, WeightsError, must, unknown_name
+from graft.errors import WeightsError, must, unknown_name
 from graft.registry import Registry
 
 REGISTRY: Registry[Family] = Registry("graft.backbones", "backbone family", Family)
@@ -22,7 +22,7 @@ REGISTRY: Registry[Family] = Registry("graft.backbones", "backbone family", Fami
 def load(name: str, *, weights: str = "auto", seed: int = 0) -> Backbone:
     """Return a pretrained network as stages, frozen and in eval mode.
 
-    ``name`` is a name of the catalogue, of torchvision or of timm; ``torchvision:resnet50`` chooses the family.
+    ``name`` is a name of the catalogue or of a family; ``torchvision:resnet50`` chooses the family.
     ``weights``: ``auto`` (an installed package, the library's cache, its hub), ``random`` (drawn from ``seed``), or
     the path of a safetensors file or state dict. Raises UnknownNameError, WeightsError, or SettingError where the
     network cannot be cut.
@@ -39,26 +39,37 @@ def load(name: str, *, weights: str = "auto", seed: int = 0) -> Backbone:
         complete = _weights.fill(
             network.model, tensors, classifier=network.classifier, left_out=network.left_out, source=source
         )
-    stages, classifier = _cut(network)
+    stages, classifier = _cut(family, network)
     if complete and bare not in entries():
-        _check(network, stages, classifier, bare)
+        # The catalogue's networks are compared by the tests instead.
+        with torch.no_grad(), _weights.seeded(0):
+            family.check(network, [stage.module for stage in stages], classifier, bare)
     licence = network.licence if source.startswith(("hub:", "package:")) else "unknown"
     info = WeightsInfo(source, _weights.sha256_of([stage.module for stage in stages]), licence)
     top = classifier if complete else nn.Identity()
-    return Backbone(bare, family_name, network.normalise, stages, top, network.preprocess, info)
+    return Backbone(
+        bare, family_name, network.normalise, stages, top, network.preprocess, info, settings=network.settings
+    )
 
 
-def skeleton(name: str, family: str | None = None) -> Backbone:
+def skeleton(name: str, family: str | None = None, settings: Mapping[str, Any] | None = None) -> Backbone:
     """Return the architecture with tensors of undefined content, for ``with_tensors``; quick, reads no weights.
 
+    ``settings`` are those of a saved backbone: with them nothing but the family has to be here.
     Raises UnknownNameError.
     """
-    family_name, bare = resolve(f"{family}:{name}" if family else name)
+    if settings and family:
+        chosen, family_name, bare = REGISTRY.create(family), family, name
+    else:
+        family_name, bare = resolve(f"{family}:{name}" if family else name)
+        chosen = REGISTRY.create(family_name)
     with _weights.without_random_fill():
-        network = REGISTRY.create(family_name).build(bare)
-    stages, _ = _cut(network)
+        network = chosen.rebuild(bare, settings) if settings else chosen.build(bare)
+    stages, _ = _cut(chosen, network)
     info = WeightsInfo("none", "", "unknown")
-    return Backbone(bare, family_name, network.normalise, stages, nn.Identity(), network.preprocess, info)
+    return Backbone(
+        bare, family_name, network.normalise, stages, nn.Identity(), network.preprocess, info, settings=network.settings
+    )
 
 
 def tensors_of(backbone: Backbone) -> dict[str, torch.Tensor]:
@@ -129,11 +140,11 @@ def resolve(name: str) -> tuple[str, str]:
 def _published(family: Family, family_name: str, name: str, network: Network) -> tuple[Mapping[str, torch.Tensor], str]:
     package = package_of(name, family_name)
     file = _weights.package_file(package) if package else None
-    if package and file:
+    if package and file and file.is_file():
         source = f"package:{package.partition(':')[0]}"
         return _weights.in_order(network.model, _weights.read_tensors(file), source), source
     found = family.pretrained(name)
-    return found.tensors, found.source
+    return family.renamed(network, found.tensors), found.source
 
 
 def _own(family: Family, network: Network, path: str) -> tuple[Mapping[str, torch.Tensor], str]:
@@ -141,17 +152,7 @@ def _own(family: Family, network: Network, path: str) -> tuple[Mapping[str, torc
     return family.renamed(network, _weights.read_tensors(file)), f"file:{file}"
 
 
-def _cut(network: Network) -> tuple[tuple[Stage, ...], nn.Module]:
-    pieces, classifier = cut_into_stages(network.model, network.preprocess.shape, network.classifier)
+def _cut(family: Family, network: Network) -> tuple[tuple[Stage, ...], nn.Module]:
+    pieces, classifier = family.cut(network)
     frozen([piece.module for piece in pieces] + [classifier])
     return tuple(Stage(piece.name, piece.module, piece.shape) for piece in pieces), classifier
-
-
-def _check(network: Network, stages: tuple[Stage, ...], classifier: nn.Module, name: str) -> None:
-    """Compare stages and network on one input; the catalogue's networks are compared by the tests instead."""
-    with torch.no_grad(), _weights.seeded(0):
-        x = torch.rand(1, *network.preprocess.shape)
-        got = nn.Sequential(*(stage.module for stage in stages), classifier)(x)
-        if not torch.equal(got, network.model(x)):
-            do = "Take another backbone; `graft list backbones` names some that can be cut"
-            raise SettingError(must("backbone", "a network whose stages give what it gives", name, do))

@@ -15,6 +15,7 @@ from torch import fx, nn
 from torch.func import functional_call
 from torchvision.models.feature_extraction import NodePathTracer
 
+from graft.backbones._family import Piece
 from graft.errors import SettingError, must
 
 CONTAINERS = frozenset(
@@ -23,16 +24,6 @@ CONTAINERS = frozenset(
 )
 """Modules of these names are lists of blocks: they are opened, so that each block can be a stage."""
 POOLS = ("pool", "mean", "flatten", "squeeze", "dropout", "identity", "permute", "reshape", "view")
-
-
-@dataclass(frozen=True)
-class Piece:
-    """One stage as it was cut out."""
-
-    name: str
-    module: nn.Module
-    shape: tuple[int, ...]
-    """Of its output, without the batch axis."""
 
 
 @dataclass(frozen=True)

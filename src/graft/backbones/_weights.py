@@ -149,11 +149,15 @@ def in_order(model: nn.Module, tensors: Mapping[str, torch.Tensor], source: str)
 
 
 def package_file(package: str) -> Path | None:
-    """Return the file of weights that ``module:Class`` names and an installed package holds, or None."""
+    """Return the file of weights that ``module:Class`` names, or the folder that ``module:PATH`` does, or None.
+
+    None stands for a package that is not installed.
+    """
     module, _, name = package.partition(":")
     if find_spec(module) is None:
         return None
-    return Path(getattr(import_module(module), name).get_model_file_path())
+    found = getattr(import_module(module), name)
+    return Path(found.get_model_file_path() if hasattr(found, "get_model_file_path") else found)
 
 
 def out_of_reach(name: str, url: str) -> WeightsError:

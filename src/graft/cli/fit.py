@@ -18,7 +18,7 @@ def fit(
     task: options.Task = None,
     head: Annotated[str | None, typer.Option(help="linear, mlp, conv or rnn.")] = None,
     augment: Annotated[
-        str | None, typer.Option(help="auto, a preset such as photos or speech, none, or a list.")
+        str | None, typer.Option(help="auto, a preset such as photos, speech or words, none, or a list.")
     ] = None,
     views: Annotated[int | None, typer.Option(help="Stored views an input, for fine-tuning.")] = None,
     cut: Annotated[str | None, typer.Option(help="Where partial fine-tuning cuts: a number or a stage.")] = None,

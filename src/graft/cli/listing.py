@@ -23,6 +23,7 @@ class What(StrEnum):
 
 def listing(
     what: Annotated[What, typer.Argument(help="What to list.")],
+    modality: Annotated[str | None, typer.Option(help="Only backbones for image, text, ...")] = None,
     settings: Annotated[bool, typer.Option("--settings", help="Show every setting with its default.")] = False,
     seed: options.Seed = None,
     as_json: options.Json = False,
@@ -30,7 +31,7 @@ def listing(
     """List what there is of backbones, strategies, heads, tasks, runtimes, readers or metrics, and their settings."""
     from graft import api
 
-    rows = api.listing(what.value, settings=settings)
+    rows = api.listing(what.value, settings=settings, modality=modality)
     if as_json:
         emit({what.value: rows})
     elif what is What.backbones:
@@ -38,7 +39,10 @@ def listing(
         print("Weights come from:")
         for row in rows:
             print(f"  {row['name']}: {row['source']}" + (f"  ({row['note']})" if row.get("note") else ""))
-        print("Any other torchvision classifier or timm model works too: give its name. * is the default.")
+        print(
+            "Any other torchvision classifier or timm model works too, and what transformers can build from a folder or"
+        )
+        print("a repository of the hub (organisation/name): give its name. * is the default.")
     else:
         for row in rows:
             print(f"{row['name']}: {row['summary']}")
@@ -53,7 +57,7 @@ def _backbones(rows: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
             row["name"] + ("*" if row["default"] else ""),
             row["family"],
             f"{row['parameters'] / 1e6:.1f} M",
-            f"{row['input_size'][-1]} px",
+            f"{row['input_size'][-1]} {row['unit']}",
             str(row["features"]),
             row["licence"],
             "yes" if row["here"] else "no",

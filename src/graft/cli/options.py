@@ -33,7 +33,7 @@ DataOrRecipe = Annotated[
 Task = Annotated[
     str | None, typer.Option("--task", help="What is predicted: classification, multilabel or regression.")
 ]
-InputColumn = Annotated[str | None, typer.Option("--input", help="Column of a table that holds the paths.")]
+InputColumn = Annotated[str | None, typer.Option("--input", help="Column of a table that holds the paths or texts.")]
 LabelColumn = Annotated[
     str | None, typer.Option("--label", help="Column of a table that holds the labels, or several: a,b,c.")
 ]

@@ -1,4 +1,4 @@
-"""``graft predict``: label and probability for files and folders."""
+"""``graft predict``: label and probability for files, folders, tables and texts."""
 
 import csv
 import sys
@@ -15,7 +15,14 @@ from graft.errors import DataError, must
 
 def predict(
     model: options.ModelFolder,
-    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="Files and folders.")],
+    inputs: Annotated[
+        list[Path] | None, typer.Argument(metavar="[INPUT]...", help="Files, folders and tables; - for lines of text.")
+    ] = None,
+    text: Annotated[list[str] | None, typer.Option("--text", help="A text itself. May be repeated.")] = None,
+    lines: Annotated[
+        list[Path] | None, typer.Option("--lines", metavar="FILE", help="A file with a text on each line; - for input.")
+    ] = None,
+    input_column: options.InputColumn = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV: input, label, probability.")] = False,
     device: options.Device = None,
     runtime: options.Runtime = None,
@@ -26,14 +33,19 @@ def predict(
     """Answer for every input: its label and the probability; what cannot be read is named and left out."""
     from graft import api
 
+    files = [one for one in inputs or [] if str(one) != "-"]
+    piped = [Path("-")] if len(files) < len(inputs or []) else []
+    texts = [*(text or []), *(line for file in [*(lines or []), *piped] for line in _lines(file))]
+    if not files and not texts:
+        raise typer.BadParameter("Name files or folders, or give --text or --lines.", param_hint="INPUT")
     with watching(quiet=as_json or as_csv) as listener:
         asked = api.load(model, device=device or "auto", runtime=runtime or "auto", max_pixels=max_pixels)
-        found = api.predict(asked, inputs, listener=listener)
+        found = api.predict(asked, files, texts=texts, input_column=input_column, listener=listener)
         for one in found.set_aside:
             listener.say(f"{one.input}: {one.message}")
     if found.set_aside and not found.predictions:
         do = "Give others, or mend what is named above"
-        raise DataError(must("INPUT", "files that can be read", f"{len(found.set_aside)} that cannot", do))
+        raise DataError(must("INPUT", "inputs that can be read", f"{len(found.set_aside)} that cannot", do))
     if as_json:
         emit(found.to_json())
     elif as_csv:
@@ -57,3 +69,18 @@ def cells(answer: Mapping[str, Any], digits: int) -> dict[str, str]:
         elif isinstance(value, str):
             found[name] = value
     return found
+
+
+def _lines(file: Path) -> list[str]:
+    """Return the lines of a file, or of standard input for ``-``, the empty ones left out. Raises DataError."""
+    try:
+        content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        text = content.decode("utf-8-sig")
+    except OSError as error:
+        do = "Check the path"
+        raise DataError(must("--lines", "a file that can be read", f"{file} ({error.strerror})", do)) from None
+    except UnicodeDecodeError as error:
+        got = f"a byte that is not at {error.start:,}"
+        raise DataError(must(f"The lines of {file}", "in UTF-8", got, "Save it again as UTF-8")) from None
+    # Not splitlines: a text may hold U+2028.
+    return [line for line in text.replace("\r\n", "\n").split("\n") if line.strip()]

@@ -6,7 +6,7 @@ from graft.data.duplicates import near_duplicates
 from graft.data.labels import names
 from graft.data.objects import from_objects
 from graft.data.parts import LockedPart, Parts, data_fingerprint
-from graft.data.reading import find_inputs, in_form, read
+from graft.data.reading import find_inputs, in_form, read, texts
 from graft.data.scan import Scanned, scan, write_set_aside
 from graft.data.split import split
 from graft.data.suspects import suspect_labels, suspect_sets
@@ -31,5 +31,6 @@ __all__ = [
     "split",
     "suspect_labels",
     "suspect_sets",
+    "texts",
     "write_set_aside",
 ]

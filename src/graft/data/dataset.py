@@ -53,6 +53,12 @@ def shown(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
+def one_line(text: str, most: int = 200) -> str:
+    """Return a text as its own name in lists: on one line, half surrogates replaced, cut with an ellipsis."""
+    plain = " ".join(text[: 4 * most].encode("utf-8", "replace").decode("utf-8").split())
+    return plain if len(plain) <= most and len(text) <= 4 * most else f"{plain[: most - 1]}…"
+
+
 def label_text(name: str) -> str:
     """Return a label in one spelling: composed (NFC, macOS stores folder names decomposed), without outer space."""
     return unicodedata.normalize("NFC", shown(name)).strip()

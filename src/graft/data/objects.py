@@ -1,7 +1,6 @@
-"""Examples from objects in memory: paths, arrays and PIL images, the arrays kept without loss as PNG."""
+"""Examples from objects in memory: paths, texts, arrays and PIL images, the arrays kept without loss as PNG."""
 
 import io
-from collections import Counter
 from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
@@ -11,19 +10,20 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from graft.data import modalities
-from graft.data.dataset import Dataset, label_text, shown
+from graft.data.dataset import Dataset, label_text, one_line, shown
 from graft.errors import DataError, must
 from graft.types import Example
 
 _PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
 
 
-def from_objects(X: Iterable[Any], y: Iterable[Any] | None = None) -> Dataset:
-    """Return a dataset of paths, arrays or PIL images, and their labels.
+def from_objects(X: Iterable[Any], y: Iterable[Any] | None = None, *, modality: str | None = None) -> Dataset:
+    """Return a dataset of paths, arrays, PIL images or texts, and their labels.
 
     Arrays are (height, width), or (height, width, channels) with 1 to 4 channels; whole numbers in 0..255, floats in
-    0..1, or bool. One array (n, height, width[, channels]) is n inputs. Raises DataError for anything else, and where
-    ``y`` is of another length.
+    0..1, or bool. One array (n, height, width[, channels]) is n inputs. A string is a path, or the text itself where
+    ``modality`` says so; without it, the first string decides: one that neither is a file nor is called like one is a
+    text. Raises DataError for anything else, and where ``y`` is of another length.
     """
     if isinstance(X, (str, PathLike)):
         raise DataError(must("X", "a list of inputs", "one path", "Put it in a list"))
@@ -32,18 +32,25 @@ def from_objects(X: Iterable[Any], y: Iterable[Any] | None = None) -> Dataset:
     if len(labels) != len(inputs):
         do = "Give one label for each input"
         raise DataError(must("y", f"as long as X ({len(inputs)})", f"{len(labels)} labels", do))
-    examples = tuple(_example(number, one, labels[number]) for number, one in enumerate(inputs))
-    return Dataset(examples, _modality(examples), "objects")
+    kind, words = _guessed(inputs) if modality is None else (modality, modalities.is_written(modality))
+    examples = tuple(_example(number, one, labels[number], words=words) for number, one in enumerate(inputs))
+    return Dataset(examples, kind, "objects")
 
 
-def _modality(examples: tuple[Example, ...]) -> str:
-    """Return the commonest modality by the names of paths; what is no path is an image."""
-    kinds = Counter(modalities.by_name(one.path.name) for one in examples if one.path is not None)
-    del kinds[None]
-    return str(kinds.most_common(1)[0][0]) if kinds else "image"
+def _guessed(inputs: list[Any]) -> tuple[str, bool]:
+    """Return the modality of inputs in memory, and whether strings are texts: the first path or string decides."""
+    first = next((one for one in inputs if isinstance(one, (str, PathLike))), None)
+    if first is None:
+        return "image", False
+    named, written = modalities.of_file(str(first), first), modalities.written()
+    if named is None and written is not None and isinstance(first, str) and not Path(first).suffix:
+        return written, True
+    return named or "image", False
 
 
-def _example(number: int, value: Any, label: str | None) -> Example:
+def _example(number: int, value: Any, label: str | None, *, words: bool) -> Example:
+    if words and isinstance(value, str):
+        return Example(one_line(value), label, content=value.encode("utf-8", "surrogatepass"))
     if isinstance(value, (str, PathLike)):
         path = Path(value)
         return Example(shown(str(path)), label, path)
@@ -52,7 +59,7 @@ def _example(number: int, value: Any, label: str | None) -> Example:
     if hasattr(value, "__array__"):
         what = f"array {number}"
         return Example(what, label, content=_png(Image.fromarray(_pixels(np.asarray(value), what))))
-    do = "Give paths, arrays or PIL images"
+    do = "Give paths, arrays, PIL images or texts"
     raise DataError(must(f"Input {number}", "a path, an array or a PIL image", f"a {type(value).__name__}", do))
 
 

@@ -6,12 +6,18 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from graft.data import modalities
-from graft.data.dataset import Dataset, SetAside, grouped, require_classes, shown
+from graft.data.dataset import Dataset, SetAside, grouped, one_line, require_classes, several, shown
 from graft.data.labels import joined, number, parted
 from graft.data.readers import REGISTRY
+from graft.data.readers._table import TableReader
 from graft.errors import DataError, SettingError, must
 from graft.registry import field_docs
 from graft.types import Example, LabelForm
+
+ENOUGH = 20
+"""Examples below which labels that all differ say nothing."""
+UNIQUE = 0.9
+"""Share of different labels above which they are taken for ids."""
 
 
 def read(
@@ -55,6 +61,8 @@ def read(
     settings: dict[str, object] = {**given, **({"form": form} if "form" in field_docs(cls) else {})}
     dataset = in_form(REGISTRY.create(name, settings).read(path), form)
     require_classes(dataset.examples, dataset.set_aside, min_classes, dataset.source, form)
+    if min_classes > 1 and form == "class" and "label_column" in field_docs(cls):
+        _refuse_ids(dataset)
     return dataset
 
 
@@ -82,11 +90,30 @@ def in_form(dataset: Dataset, form: LabelForm) -> Dataset:
     )
 
 
-def find_inputs(sources: Iterable[str | Path], modality: str = "image") -> tuple[Example, ...]:
+def _refuse_ids(dataset: Dataset) -> None:
+    """Raise DataError where nearly every example has a label of its own."""
+    n, classes = len(dataset.examples), len(dataset.classes)
+    if n >= ENOUGH and classes > UNIQUE * n:
+        got = f"{classes:,} different ones in {n:,} rows ({several(dataset.classes)})"
+        do = "Is this an id? Name another column with --label (label_column in Python)"
+        raise DataError(must(f"The labels in {dataset.source!r}", "classes that examples share", got, do))
+
+
+def texts(words: Iterable[str], modality: str) -> tuple[Example, ...]:
+    """Return an unlabelled example for each text. Raises DataError where inputs of the modality are no words."""
+    if not modalities.is_written(modality):
+        wanted = f"files, since the model takes {modalities.plural([modality])}"
+        raise DataError(must("The inputs", wanted, "text", "Name files or folders"))
+    return tuple(Example(one_line(one), content=one.encode("utf-8", "surrogatepass")) for one in words)
+
+
+def find_inputs(
+    sources: Iterable[str | Path], modality: str = "image", *, input_column: str | None = None
+) -> tuple[Example, ...]:
     """Return unlabelled examples for files and (recursively) the files of a modality in folders, in the order given.
 
-    A file that is named outright is taken whatever it is called. Raises DataError for a path that does not exist, and
-    where a folder holds none.
+    A table gives an example a row. Another file that is named outright is taken whatever it is called. Raises
+    DataError for a path that does not exist, and where a folder holds none.
     """
     found: list[Example] = []
     for source in sources:
@@ -97,6 +124,8 @@ def find_inputs(sources: Iterable[str | Path], modality: str = "image") -> tuple
                 wanted = f"a folder with {modalities.plural([modality])}"
                 raise DataError(must(f"{shown(str(source))!r}", wanted, "none", "Check the path"))
             found += [Example(shown(str(one)), path=one) for one in files]
+        elif _exists(path) and (table := _table(path)) is not None:
+            found += table(input_column=input_column).inputs(path)
         elif _exists(path):
             found.append(Example(shown(str(source)), path=path))
         else:
@@ -104,8 +133,14 @@ def find_inputs(sources: Iterable[str | Path], modality: str = "image") -> tuple
     return tuple(found)
 
 
+def _table(path: Path) -> type[TableReader] | None:
+    """Return the reader of a table, or None for a file of another kind."""
+    readers = (REGISTRY.get(name) for name in REGISTRY.names())
+    return next((one for one in readers if issubclass(one, TableReader) and one.accepts(path)), None)
+
+
 def _is_of(path: Path, modality: str) -> bool:
-    return (modalities.by_name(path.name) or modalities.by_content(path)) == modality
+    return modalities.of_file(path.name, path) == modality
 
 
 def _visible_files(folder: Path) -> list[Path]:

@@ -156,11 +156,18 @@ def _by_kind(facts: Sequence[FactsLike]) -> list[Finding]:
         else Finding(
             kind,
             tuple(file for one in found for file in one.files),
-            grouped_message([one.message for one in found]),
+            grouped_message([one.message for one in found]) + _lost(found),
             found[0].severity,
         )
         for kind, found in kinds.items()
     ]
+
+
+def _lost(found: Sequence[Finding]) -> str:
+    """Return the sentence on what all files together lose, where each finding counts it (``lost`` and ``unit``)."""
+    if not all("lost" in one.details for one in found):
+        return ""
+    return f" In all, {sum(one.details['lost'] for one in found):,} {found[0].details['unit']} are left out."
 
 
 def write_set_aside(path: str | Path, set_aside: Sequence[SetAside]) -> None:

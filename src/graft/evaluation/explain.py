@@ -1,4 +1,4 @@
-"""Grad-CAM: where a network looked for its answer, and that laid over the picture."""
+"""Where a network looked for its answer: Grad-CAM laid over a picture, and the weight of each word of a text."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -41,6 +41,27 @@ def grad_cam(
             return None
         found.append(heat)
     return np.concatenate(found) if found else None
+
+
+def erasure(
+    stages: Sequence[nn.Module], head: nn.Module, inputs: np.ndarray, without: np.ndarray, target: int
+) -> np.ndarray:
+    """Return how much the score of class ``target`` falls without each part, float32 (m,), the most being 1 or -1.
+
+    ``inputs`` (1, ...) is the whole, ``without`` (m, ...) the same without each of its m parts.
+    Source: Li, Monroe and Jurafsky 2016, "Understanding neural networks through representation erasure".
+    """
+    scores: list[np.ndarray] = []
+    with torch.inference_mode():
+        for start in range(0, len(without) + 1, _BATCH):
+            value = torch.from_numpy(np.concatenate([inputs, without])[start : start + _BATCH])
+            for stage in stages:
+                value = stage(value)
+            scores.append(head(value)[:, target].float().numpy())
+    every = np.concatenate(scores)
+    falls = every[0] - every[1:]
+    found: np.ndarray = (falls / max(float(np.abs(falls).max(initial=0.0)), 1e-12)).astype(np.float32)
+    return found
 
 
 def _heat(

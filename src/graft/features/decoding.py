@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import islice
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from graft.types import Example
 
 AHEAD_BYTES = 128 << 20
 """What may wait, decoded, for the network: about what is decoded while that is made ready."""
+AT_ONCE_BYTES = 32 << 10
+"""What a thread decodes in one go: handing over a small input costs more than decoding it."""
 
 
 def usable_cores() -> int:
@@ -72,32 +75,38 @@ class Decoding:
         self.augmentation = augmentation
         self.seed = seed
         self._jobs = jobs
-        self._waiting: deque[Future[Decoded]] = deque()
+        self._waiting: deque[Future[list[Decoded]]] = deque()
         count = threads or max(2, min(8, usable_cores()))
         self._pool = runtimes.pool(count, each=1, name="graft-decode")
         item = int(np.prod(preprocess.shape)) * np.dtype(preprocess.dtype).itemsize
-        self._ahead = max(2 * count, min(1024, AHEAD_BYTES // max(1, item * views)))
+        each = max(1, item * views)
+        ahead = max(2 * count, min(1024, AHEAD_BYTES // each))
+        self._at_once = max(1, min(AT_ONCE_BYTES // each, ahead // (2 * count)))
+        self._ahead = ahead // self._at_once
         self._fill()
 
     def _fill(self) -> None:
         while len(self._waiting) < self._ahead:
-            job = next(self._jobs, None)
-            if job is None:
+            jobs = list(islice(self._jobs, self._at_once))
+            if not jobs:
                 return
-            self._waiting.append(self._pool.submit(self._decode, job))
+            self._waiting.append(self._pool.submit(self._decode_all, jobs))
 
     def __iter__(self) -> Iterator[Decoded]:
         """Yield results in the order of the jobs. An error other than an unreadable input is raised here."""
         while self._waiting:
-            result = self._waiting.popleft().result()
+            results = self._waiting.popleft().result()
             self._fill()
-            yield result
+            yield from results
 
     def __enter__(self) -> "Decoding":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _decode_all(self, jobs: list[Job]) -> list[Decoded]:
+        return [self._decode(job) for job in jobs]
 
     def _decode(self, job: Job) -> Decoded:
         start = time.thread_time()

@@ -4,7 +4,7 @@ import os
 import random
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain
@@ -130,6 +130,7 @@ class Pass:
             device=what.device,
             runtime=what.runtime,
             cache=what.folder,
+            lengths=what.preprocess.varies,
         )
         if before is None or before.identity() != self.choice.identity():
             self.shelf = what.shelf(self.choice)
@@ -190,7 +191,8 @@ class Pass:
 
     def _sample(self, results: Iterator[Decoded]) -> tuple[list[Decoded], np.ndarray]:
         """Take the first results until they fill a batch; return them and the batch."""
-        size = runtimes.default_batch(runtimes.resolve_device(self.what.device))
+        preprocess = self.what.preprocess
+        size = runtimes.default_batch(runtimes.resolve_device(self.what.device), lengths=preprocess.varies)
         first: list[Decoded] = []
         arrays: list[np.ndarray] = []
         for one in results:
@@ -198,7 +200,8 @@ class Pass:
             arrays += one.views.values()
             if len(arrays) >= size:
                 break
-        return first, np.stack(arrays[:size]) if arrays else np.zeros((0, *self.what.preprocess.shape))
+        longest = max((preprocess.length(one) for one in arrays[:size]), default=0)
+        return first, np.stack([one[:longest] for one in arrays[:size]]) if arrays else np.zeros((0, *preprocess.shape))
 
     def _pass(self, results: Iterator[Decoded], compiled: Compiled | None) -> None:
         """Run all results through the network, and store what comes out."""
@@ -206,12 +209,14 @@ class Pass:
         waiting: deque[tuple[np.ndarray, list[Decoded]]] = deque()
         total = len(self.examples)
         done = 0
-        batches = self._batches(results, compiled.batch if compiled else 8, waiting)
+        # Where nothing is run, what is stored is the input as it is.
+        length = self.what.preprocess.length if compiled else len
+        batches = self._batches(results, compiled.batch if compiled else 8, waiting, length)
         outputs = compiled.stream(batches) if compiled else batches
         for output in outputs:
             keys, finished = waiting.popleft()
             if self.shelf is not None and len(keys):
-                self.shelf.append(keys, _narrow(output, self.shelf.dtype))
+                self.shelf.append(keys, _narrow(runtimes.whole(output, self.shelf.shape), self.shelf.dtype))
                 self.tally.computed += len(keys)
             self.extras.add(finished)
             done += len(finished)
@@ -222,11 +227,14 @@ class Pass:
         self.tally.seconds["run"] += time.perf_counter() - started
 
     def _batches(
-        self, results: Iterator[Decoded], size: int, waiting: deque[tuple[np.ndarray, list[Decoded]]]
+        self,
+        results: Iterator[Decoded],
+        size: int,
+        waiting: deque[tuple[np.ndarray, list[Decoded]]],
+        length: Callable[[np.ndarray], int],
     ) -> Iterator[np.ndarray]:
-        """Yield inputs in batches, and put the keys of each batch, and the results that it completes, into a queue."""
-        arrays: list[np.ndarray] = []
-        keys: list[np.ndarray] = []
+        """Yield inputs in batches of one length, and put the keys of each, and the results so far, into a queue."""
+        started: dict[int, tuple[list[np.ndarray], list[np.ndarray]]] = {}
         finished: list[Decoded] = []
         for one in results:
             self.tally.seconds["decode"] += one.seconds
@@ -237,20 +245,24 @@ class Pass:
             for view, array in one.views.items():
                 if view in stored:
                     continue
-                arrays.append(array)
+                used = length(array)
+                arrays, keys = started.setdefault(used, ([], []))
+                arrays.append(array[:used])
                 keys.append(self.keys[one.job.row, view])
                 if len(arrays) == size:
+                    del started[used]
                     waiting.append((np.stack(keys), finished))
                     yield np.stack(arrays)
-                    arrays, keys, finished = [], [], []
+                    finished = []
             finished.append(Decoded(one.job, {}, one.miniature, one.simple_features))
-            if not arrays and len(finished) >= LOOK_EVERY:
+            if not started and len(finished) >= LOOK_EVERY:
                 self.extras.add(finished)
                 finished = []
-        if arrays:
+        for arrays, keys in started.values():
             waiting.append((np.stack(keys), finished))
             yield np.stack(arrays)
-        elif finished:
+            finished = []
+        if finished:
             waiting.append((np.zeros((0, 32), np.uint8), finished))
 
     def _stored_by_others(self, one: Decoded) -> frozenset[int]:

@@ -106,6 +106,15 @@ class Preprocess(ABC):
     def dtype(self) -> str:
         """NumPy name of the preprocessed array's dtype, such as ``uint8``."""
 
+    @property
+    def varies(self) -> bool:
+        """Whether inputs differ in how much of their first axis is padding: see ``length``."""
+        return False
+
+    def length(self, fitted: np.ndarray) -> int:
+        """Return how much of an input's first axis a network has to see; what is behind it is padding."""
+        return int(fitted.shape[0])
+
     @abstractmethod
     def miniature(self, fitted: np.ndarray) -> np.ndarray:
         """Return what the perceptual hash of a view 0 is made of: a small array, quickly made."""
@@ -120,8 +129,22 @@ class Preprocess(ABC):
         """Return features without a network, float32 (features,), for the ladder's second rung."""
 
     @abstractmethod
-    def picture(self, content: bytes, side: int) -> bytes:
-        """Return a small WebP or JPEG of the input for the report, longest side ``side`` pixels."""
+    def picture(self, content: bytes, side: int) -> bytes | None:
+        """Return a small WebP or JPEG of the input for the report, longest side ``side`` pixels; None for words.
+
+        Raises UnreadableInputError.
+        """
+
+    def excerpt(self, content: bytes) -> str:
+        """Return what a person may read of the input in the report; empty where it is no words."""
+        return ""
+
+    def pieces(self, content: bytes) -> tuple[tuple[str, bytes], ...]:
+        """Return the parts that an input is read in: each as it is shown, and the input without it; none by default.
+
+        From them the report tells which part an answer hangs on. Raises UnreadableInputError.
+        """
+        return ()
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from graft.runtimes._agree import Agreement, agreement
 from graft.runtimes._base import Compiled, Runtime
 from graft.runtimes._choose import REGISTRY, choose, default_batch, prepare, recall, resolve_device
+from graft.runtimes._lengths import by_shape, whole
 from graft.runtimes._memory import Choice
 from graft.runtimes._threads import limited, pool
 
@@ -13,6 +14,7 @@ __all__ = [
     "Compiled",
     "Runtime",
     "agreement",
+    "by_shape",
     "choose",
     "default_batch",
     "limited",
@@ -20,4 +22,5 @@ __all__ = [
     "prepare",
     "recall",
     "resolve_device",
+    "whole",
 ]

@@ -64,9 +64,18 @@ class Runtime(ABC):
 
     @abstractmethod
     def compile(
-        self, module: nn.Module, example: np.ndarray, *, batch: int, device: str, cache: Path | None
+        self,
+        module: nn.Module,
+        example: np.ndarray,
+        *,
+        batch: int,
+        device: str,
+        cache: Path | None,
+        lengths: bool = False,
     ) -> Compiled:
         """Make ``module`` ready for inputs shaped like ``example`` (n, ...).
+
+        With ``lengths`` the first axis of the inputs may differ from batch to batch.
 
         ``cache`` is a folder of this module's own (its name holds the weights' hash) for what was compiled.
         Raises NotInstalledError, or RuntimeError where the module cannot be converted.

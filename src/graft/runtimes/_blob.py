@@ -24,9 +24,19 @@ def machine() -> str:
     return digest(*told)[:16]
 
 
-def blob_path(cache: Path, runtime: str, version: str, precision: str, example: np.ndarray, batch: int) -> Path:
+def blob_path(
+    cache: Path,
+    runtime: str,
+    version: str,
+    precision: str,
+    example: np.ndarray,
+    batch: int,
+    *,
+    lengths: bool = False,
+) -> Path:
     """Return the file for one compiled network: everything that it depends on, weights apart, is in its name."""
-    about = digest(machine(), version, str(example.dtype), repr(example.shape[1:]), str(batch))
+    shape = ("any", *example.shape[2:]) if lengths else example.shape[1:]
+    about = digest(machine(), version, str(example.dtype), repr(shape), str(batch))
     return cache / f"{runtime}-{precision}-{about[:16]}.blob"
 
 

@@ -21,6 +21,9 @@ REGISTRY: Registry[Runtime] = Registry("graft.runtimes", "runtime", Runtime)
 ORDER = ("openvino", "onnxruntime")
 """Runtimes that convert, in the order in which they are tried; torch, the reference, is always measured."""
 
+SHORT_BATCH = 32
+"""Inputs of several lengths that a CPU runs at once."""
+
 CONVERSION_SECONDS = 1.5
 """What converting and compiling costs at least; EfficientNet-Lite0 takes 0.8 s on two free cores, 2 s on busy ones."""
 
@@ -77,9 +80,14 @@ def wish(device: str, runtime: str) -> Wish:
     return Wish(device=found, runtime=name, precision=precision or "auto")
 
 
-def default_batch(device: str) -> int:
-    """Return the batch size that inputs are run at: 8 on a CPU, whose caches hold it, 64 on a GPU."""
-    return 8 if device == "cpu" else 64
+def default_batch(device: str, *, lengths: bool = False) -> int:
+    """Return the batch size that inputs are run at: 8 on a CPU, whose caches hold it, 64 on a GPU.
+
+    Inputs of several lengths are small ones, of which a CPU takes more at once.
+    """
+    if device == "cpu":
+        return SHORT_BATCH if lengths else 8
+    return 64
 
 
 def recall(cache: Path | None, *, expected: int, device: str = "auto", runtime: str = "auto") -> Choice | None:
@@ -90,10 +98,12 @@ def recall(cache: Path | None, *, expected: int, device: str = "auto", runtime: 
     return found if found is not None and _holds(found, expected) else None
 
 
-def prepare(module: nn.Module, example: np.ndarray, choice: Choice, cache: Path | None) -> Compiled:
+def prepare(
+    module: nn.Module, example: np.ndarray, choice: Choice, cache: Path | None, *, lengths: bool = False
+) -> Compiled:
     """Compile ``module`` as a remembered choice says. Raises RuntimeError, or NotInstalledError if it has gone."""
     runtime = REGISTRY.create(choice.runtime, {"precision": choice.precision})
-    return runtime.compile(module, example, batch=choice.batch, device=choice.device, cache=cache)
+    return runtime.compile(module, example, batch=choice.batch, device=choice.device, cache=cache, lengths=lengths)
 
 
 def choose(
@@ -105,27 +115,29 @@ def choose(
     runtime: str = "auto",
     cache: Path | None = None,
     batch: int | None = None,
+    lengths: bool = False,
 ) -> tuple[Compiled, Choice]:
     """Return ``module`` made ready on the fastest runtime that agrees with float32 torch, and why it was chosen.
 
     ``sample`` (n, ...) are real inputs, 1 to a batch of them; ``expected`` is the number of inputs of the whole job:
     what would save less than its conversion costs is not tried. What is chosen is remembered in ``cache`` (a folder
     of this module's own) before this returns, so that the next call computes bit for bit the same.
+    ``lengths`` says that the first axis of the inputs differs from batch to batch.
     ``runtime`` is ``auto``, a name, or a name and a precision (``openvino:float32``).
     Raises SettingError, UnknownNameError or NotInstalledError for a wish that cannot be met, and RuntimeError where a
     forced runtime cannot convert the module.
     """
     asked = wish(device, runtime)
     # One input alone is not to cost what a batch does.
-    size = batch or (1 if expected == 1 else default_batch(asked.device))
+    size = batch or (1 if expected == 1 else default_batch(asked.device, lengths=lengths))
     if cache is not None and batch is None:
         known = _memory.recall(cache, asked.key())
         if known is not None and _holds(known, expected):
             with suppress(RuntimeError, GraftError):
-                return prepare(module, sample, known, cache), known
+                return prepare(module, sample, known, cache, lengths=lengths), known
         if known is not None:
             _memory.forget(cache, asked.key())
-    trial = _Trial(module, sample[:size], batch=size, device=asked.device, cache=cache)
+    trial = _Trial(module, sample[:size], batch=size, device=asked.device, cache=cache, lengths=lengths)
     choice = trial.forced(asked) if asked.runtime != "auto" else trial.fastest(expected)
     compiled = trial.ready.pop(f"{choice.runtime}:{choice.precision}")
     trial.close()
@@ -134,7 +146,7 @@ def choose(
         if kept.identity() != choice.identity():
             # Another process was first; both must compute the same.
             compiled.close()
-            return prepare(module, sample, kept, cache), kept
+            return prepare(module, sample, kept, cache, lengths=lengths), kept
         choice = kept
     return compiled, choice
 
@@ -167,12 +179,22 @@ def rate(label: str, compiled: Compiled, sample: np.ndarray, first: float) -> fl
 class _Trial:
     """The measurement of one module; holds what was compiled on the way."""
 
-    def __init__(self, module: nn.Module, sample: np.ndarray, *, batch: int, device: str, cache: Path | None) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        sample: np.ndarray,
+        *,
+        batch: int,
+        device: str,
+        cache: Path | None,
+        lengths: bool = False,
+    ) -> None:
         self.module = module
         self.sample = sample
         self.batch = batch
         self.device = device
         self.cache = cache
+        self.lengths = lengths
         self.ready: dict[str, Compiled] = {}
         self.rates: dict[str, float] = {}
         self.agreements: dict[str, Agreement] = {}
@@ -182,7 +204,14 @@ class _Trial:
     def _run(self, name: str, precision: str) -> np.ndarray:
         """Compile one candidate, run it, and write down its rate in inputs a second."""
         runtime = REGISTRY.create(name, {"precision": precision})
-        compiled = runtime.compile(self.module, self.sample, batch=self.batch, device=self.device, cache=self.cache)
+        compiled = runtime.compile(
+            self.module,
+            self.sample,
+            batch=self.batch,
+            device=self.device,
+            cache=self.cache,
+            lengths=self.lengths,
+        )
         label = f"{name}:{precision}"
         start = time.perf_counter()
         result = compiled(self.sample)

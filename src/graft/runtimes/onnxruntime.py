@@ -66,12 +66,21 @@ class Onnxruntime(Runtime):
         return ("float32",)
 
     def compile(
-        self, module: nn.Module, example: np.ndarray, *, batch: int, device: str, cache: Path | None
+        self,
+        module: nn.Module,
+        example: np.ndarray,
+        *,
+        batch: int,
+        device: str,
+        cache: Path | None,
+        lengths: bool = False,
     ) -> Compiled:
         """Take the exported network from ``cache``, else export it, and keep it there."""
         if absent := self.missing():
             do = f"pip install {absent}"
             raise NotInstalledError(must("runtime onnxruntime", "installed", "no package", do))
+        if lengths:
+            raise RuntimeError("ONNX Runtime is given networks for inputs of one length only")
         about = f"{self.version()}/{torch.__version__}"
         path = _blob.blob_path(cache, "onnxruntime", about, "float32", example, batch) if cache else None
         content = _blob.load(path) if path is not None else None

@@ -109,7 +109,14 @@ class Openvino(Runtime):
         return ("bfloat16", "float32") if "BF16" in able else ("float32",)
 
     def compile(
-        self, module: nn.Module, example: np.ndarray, *, batch: int, device: str, cache: Path | None
+        self,
+        module: nn.Module,
+        example: np.ndarray,
+        *,
+        batch: int,
+        device: str,
+        cache: Path | None,
+        lengths: bool = False,
     ) -> Compiled:
         """Take the compiled network from ``cache``, else convert and compile it, and keep it there."""
         if absent := self.missing():
@@ -119,12 +126,16 @@ class Openvino(Runtime):
             "PERFORMANCE_HINT": "THROUGHPUT" if batch > 1 else "LATENCY",
             "INFERENCE_PRECISION_HINT": {"bfloat16": "bf16", "float32": "f32"}[precision],
         }
-        path = _blob.blob_path(cache, "openvino", self.version(), precision, example, batch) if cache else None
+        path = (
+            _blob.blob_path(cache, "openvino", self.version(), precision, example, batch, lengths=lengths)
+            if cache
+            else None
+        )
         if path is not None and (content := _blob.load(path)) is not None:
             # A blob that this build cannot take is no fault: the network is converted again.
             with suppress(RuntimeError):
                 return Requests(_core().import_model(content, "CPU", settings), batch=batch)
-        compiled = _core().compile_model(convert(module, example, batch), "CPU", settings)
+        compiled = _core().compile_model(convert(module, example, batch, lengths=lengths), "CPU", settings)
         if path is not None:
             # A full disk costs the next start some seconds, and this one nothing.
             with suppress(OSError):
@@ -132,7 +143,7 @@ class Openvino(Runtime):
         return Requests(compiled, batch=batch)
 
 
-def convert(module: nn.Module, example: np.ndarray, batch: int) -> Any:
+def convert(module: nn.Module, example: np.ndarray, batch: int, *, lengths: bool = False) -> Any:
     """Return the OpenVINO model of a torch module at a fixed batch size. Raises RuntimeError where it cannot be.
 
     It is traced at batch 1, once and unchecked (openvino.convert_model runs the module four times), since the caller
@@ -153,7 +164,7 @@ def convert(module: nn.Module, example: np.ndarray, batch: int) -> Any:
             )
             frontend = FrontEndManager().load_by_framework("pytorch")
             model = frontend.convert(frontend.load(decoder))
-            model.reshape([batch, *example.shape[1:]])
+            model.reshape([batch, -1, *example.shape[2:]] if lengths else [batch, *example.shape[1:]])
         except Exception as error:
             raise RuntimeError(f"OpenVINO cannot convert it: {str(error).strip().splitlines()[0][:200]}") from error
     if len(model.outputs) != 1:

@@ -130,7 +130,14 @@ class Torch(Runtime):
         return ("float32",)
 
     def compile(
-        self, module: nn.Module, example: np.ndarray, *, batch: int, device: str, cache: Path | None
+        self,
+        module: nn.Module,
+        example: np.ndarray,
+        *,
+        batch: int,
+        device: str,
+        cache: Path | None,
+        lengths: bool = False,
     ) -> Compiled:
         """Copy the module to the device; nothing is cached."""
         precision = self.precision if self.precision != "auto" else self.candidates(device)[-1]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from graft.errors import GraftError
-from graft.evaluation.explain import grad_cam, overlay
+from graft.evaluation.explain import erasure, grad_cam, overlay
 from graft.evaluation.report import Alike, Mistake, Suspect
 from graft.selection.gather import Gathered
 from graft.selection.shipping import Shipped
@@ -36,7 +36,13 @@ def album(gathered: Gathered, shipped: Shipped, findings: Sequence[Finding], sus
     return Album(
         mistakes(gathered, shipped),
         tuple(
-            Alike(files=one.files, message=one.message, pictures=_thumbnails(gathered, by_source, one)) for one in near
+            Alike(
+                files=one.files,
+                message=one.message,
+                pictures=_thumbnails(gathered, by_source, one),
+                texts=tuple(_text(gathered, by_source[file]) for file in one.files[:4] if file in by_source),
+            )
+            for one in near
         ),
         _suspects(gathered, by_source, suspects),
     )
@@ -50,7 +56,8 @@ def mistakes(gathered: Gathered, shipped: Shipped) -> tuple[Mistake, ...]:
     worst = task.mistakes(shipped.test_logits, gathered.targets(rows), shipped.temperature, MISTAKES)
     examples = [gathered.scanned.examples[rows[one.row]] for one in worst]
     pictures = [_picture(gathered, one, SIDE) for one in examples]
-    heats = _heats(gathered, shipped, examples, np.array([one.output for one in worst], np.int64))
+    said = np.array([one.output for one in worst], np.int64)
+    heats = _heats(gathered, shipped, examples, said) if any(pictures) else [None] * len(examples)
     return tuple(
         Mistake(
             source=example.source,
@@ -60,6 +67,8 @@ def mistakes(gathered: Gathered, shipped: Shipped) -> tuple[Mistake, ...]:
             picture=picture,
             heat=heat,
             sound=_sound(gathered, example),
+            text=_text(gathered, example),
+            marks=_marks(shipped, example, one.output),
         )
         for example, one, picture, heat in zip(examples, worst, pictures, heats, strict=True)
     )
@@ -79,6 +88,33 @@ def _heats(
     if maps is None:
         return [None] * len(examples)
     return [overlay(np.moveaxis(seen, 0, -1), heat) for seen, heat in zip(inputs, maps, strict=True)]
+
+
+def _marks(shipped: Shipped, example: Example, said: int) -> tuple[tuple[str, float], ...]:
+    """Return the parts that an input is read in, each with how much it spoke for the answer."""
+    assembled = shipped.assembled
+    preprocess = assembled.backbone.preprocess
+    if assembled.manifest["joined"]:
+        return ()
+    try:
+        content = example.read()
+        pieces = preprocess.pieces(content)
+        rows = [preprocess.fit(preprocess.decode(one)) for one in (content, *(without for _, without in pieces))]
+    except (GraftError, OSError):  # such as a text of one word: without it there is nothing to ask for
+        return ()
+    if len(rows) < 3:
+        return ()
+    used = np.stack([one[: max(map(preprocess.length, rows))] for one in rows])
+    stages = [assembled.backbone.normalise, *(stage.module for stage in assembled.backbone.stages)]
+    falls = erasure(stages, assembled.head, used[:1], used[1:], said)
+    return tuple((piece, float(fall)) for (piece, _), fall in zip(pieces, falls, strict=True))
+
+
+def _text(gathered: Gathered, example: Example) -> str:
+    try:
+        return gathered.backbone.preprocess.excerpt(example.read())
+    except (GraftError, OSError):
+        return ""
 
 
 def _picture(gathered: Gathered, example: Example, side: int) -> bytes | None:
@@ -119,6 +155,7 @@ def _suspects(gathered: Gathered, by_source: Mapping[str, Example], findings: Se
             probability=float(probability),
             picture=_picture(gathered, by_source[source], SMALL) if source in by_source else None,
             sound=_sound(gathered, by_source[source]) if source in by_source else None,
+            text=_text(gathered, by_source[source]) if source in by_source else "",
         )
         for source, given, suggested, probability in found[:SUSPECTS]
     )

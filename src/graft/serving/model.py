@@ -111,11 +111,11 @@ class Model:
         return f"<graft.Model {told['backbone']['name']}, cut {told['cut']}, {answers}>"
 
     def predict(self, inputs: Sequence[object]) -> list[Prediction]:
-        """Return one Prediction an input: paths, (h, w[, 3]) arrays or PIL images.
+        """Return one Prediction an input: paths, (h, w[, 3]) arrays or PIL images, or the texts themselves.
 
         Raises UnreadableInputError for an input that cannot be decoded.
         """
-        return list(map(_readable, self.answers(data.from_objects(inputs).examples)))
+        return list(map(_readable, self.answers(self._examples(inputs))))
 
     def predict_proba(self, inputs: Sequence[object]) -> np.ndarray:
         """Return probabilities (n, classes) float64, as ``predict`` does. Raises SettingError where there are none."""
@@ -126,7 +126,7 @@ class Model:
     def embed(self, inputs: Sequence[object]) -> np.ndarray:
         """Return the backbone's features, (n, features) float32; maps and tokens are averaged."""
         rows: list[np.ndarray] = []
-        for _, outcome in self._features(data.from_objects(inputs).examples, silent):
+        for _, outcome in self._features(self._examples(inputs), silent):
             if isinstance(outcome, UnreadableInputError):
                 raise outcome
             rows.append(backbones.averaged(np.stack([one.network for one in outcome])).mean(axis=0))
@@ -164,6 +164,9 @@ class Model:
         """Write the model as a folder of data and return the model as it was written. Raises ArtifactError."""
         return Model(artifact.save(Path(folder), self.assembled), runtime=self.runtime, device=self.device)
 
+    def _examples(self, inputs: Sequence[object]) -> Sequence[Example]:
+        return data.from_objects(inputs, modality=str(self.manifest["modality"])).examples
+
     def _head(self, seen: Sequence[Features]) -> np.ndarray:
         """Return the mean logits (1, outputs) float32 of an input's parts."""
         rows = np.stack([one.network if one.simple is None else np.hstack([one.network, one.simple]) for one in seen])
@@ -182,7 +185,7 @@ class Model:
             while chunk := list(islice(source, CHUNK)):
                 decoded = list((pool.map if pool else map)(self._decode, chunk))
                 good = [one.network for one in decoded if isinstance(one, Features)]
-                features = iter(self._run(np.stack(good)) if good else ())
+                features = iter(self._run(good) if good else ())
                 for example, one in zip(chunk, decoded, strict=True):
                     yield example, self._whole(next(features), one) if isinstance(one, Features) else one
                 done += len(chunk)
@@ -214,24 +217,32 @@ class Model:
         try:
             for decoded in begun.rest:
                 one = self._fitted(decoded)
-                found.append(replace(one, network=self._run(one.network[None])[0]))
+                found.append(replace(one, network=self._run([one.network])[0]))
         except UnreadableInputError as error:
             return error
         return found
 
-    def _run(self, inputs: np.ndarray) -> np.ndarray:
+    def _run(self, inputs: Sequence[np.ndarray]) -> np.ndarray:
+        """Return the network's outputs (n, ...) float32 of preprocessed inputs."""
+        backbone = self.assembled.backbone
+        used = [one[: backbone.preprocess.length(one)] for one in inputs]
         if self._compiled is None:
             self._compiled, self.choice = runtimes.choose(
                 self._network(),
-                inputs,
+                runtimes.by_shape(used, runtimes.default_batch("cuda"))[0][1],
                 expected=self.expected,
                 device=self.device,
                 runtime=self._wish(),
                 # One form for one input and for many: an answer does not depend on what else was asked.
                 batch=1 if runtimes.resolve_device(self.device) == "cpu" else None,
+                lengths=backbone.preprocess.varies,
             )
-        size = self._compiled.batch
-        return np.concatenate(list(self._compiled.stream(inputs[i : i + size] for i in range(0, len(inputs), size))))
+        batches = runtimes.by_shape(used, self._compiled.batch)
+        shape = backbone.stages[-1].shape
+        found = np.empty((len(used), *shape), np.float32)
+        for (positions, _), output in zip(batches, self._compiled.stream(one for _, one in batches), strict=True):
+            found[positions] = runtimes.whole(output, shape)
+        return found
 
     def _wish(self) -> str:
         """Return the runtime that was asked for, else the one that the fit chose: every copy then answers alike."""

@@ -36,9 +36,28 @@ def by_content(path: str | PathLike[str]) -> str | None:
         return None
 
 
+def of_file(name: str, path: str | PathLike[str]) -> str | None:
+    """Return the modality of a file: by its name, or by its first bytes where no name or only words tell."""
+    named = by_name(name)
+    if named is None or is_written(named):
+        return by_content(path) or named
+    return named
+
+
 def by_head(head: bytes) -> str | None:
     """Return the modality of a file that begins with these bytes, or None."""
     return next((name for name, one in _all().items() if one.recognises(head)), None)
+
+
+@cache
+def written() -> str | None:
+    """Return the modality whose inputs stand as words in a cell, or None."""
+    return next((name for name, one in _all().items() if one.written), None)
+
+
+def is_written(name: str) -> bool:
+    """Say whether inputs of the modality may be given as words. Raises UnknownNameError."""
+    return REGISTRY.get(name).written
 
 
 def plural(names: Iterable[str] = ()) -> str:
@@ -46,4 +65,15 @@ def plural(names: Iterable[str] = ()) -> str:
     return " or ".join(REGISTRY.get(name).plural for name in (names or REGISTRY.names()))
 
 
-__all__ = ["HEAD_BYTES", "REGISTRY", "Modality", "by_content", "by_head", "by_name", "plural"]
+__all__ = [
+    "HEAD_BYTES",
+    "REGISTRY",
+    "Modality",
+    "by_content",
+    "by_head",
+    "by_name",
+    "is_written",
+    "of_file",
+    "plural",
+    "written",
+]

@@ -13,6 +13,8 @@ class Modality(ABC):
     """Lower case, with the dot."""
     plural: ClassVar[str]
     """What several of them are called in a sentence, such as ``images``."""
+    written: ClassVar[bool] = False
+    """Whether an input may stand as it is in a table's cell or on the command line, not only in a file."""
 
     @staticmethod
     @abstractmethod

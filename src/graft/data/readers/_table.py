@@ -1,12 +1,13 @@
-"""What the table readers share: which columns hold the paths, labels, groups and parts, and what a row becomes."""
+"""What the table readers share: which columns hold inputs, labels, groups and parts, and what a row becomes."""
 
 import math
 import numbers
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,8 +22,16 @@ INPUT_NAMES = (
     "path", "filepath", "file", "filename", "image", "imagepath", "imagefile", "imagename", "img", "imgpath", "photo",
     "picture", "audio", "audiopath", "audiofile", "recording", "sound", "wav", "clip",
 )  # fmt: skip
-LABEL_NAMES = ("label", "labels", "class", "classname", "category", "target", "y", "labelname")
+TEXT_NAMES = (
+    "text", "texts", "sentence", "content", "message", "body", "review", "comment", "utterance", "question", "query",
+    "document", "description", "tweet", "sms", "prompt", "input", "title",
+)  # fmt: skip
+LABEL_NAMES = (
+    "label", "labels", "class", "classname", "category", "target", "y", "labelname", "intent", "sentiment", "topic",
+)  # fmt: skip
 PART_NAMES = ("split", "part", "subset", "partition", "fold", "set")
+LOOKED_AT = 100
+"""Cells from which it is told whether a column holds paths or words."""
 MISSING_WORDS = frozenset({"", "nan", "<na>"})
 """Cells that are no label, in lower case; ``none`` and ``na`` are not among them, since people name classes so."""
 
@@ -43,10 +52,10 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class TableReader(Reader):
-    """A table with a path and a label in each row; relative paths begin at the table's folder."""
+    """A table with an input and a label in each row: a path, relative to the table's folder, or the text itself."""
 
     input_column: str | None = None
-    """Column of the paths; where not given, guessed from its name."""
+    """Column of the paths or texts; where not given, guessed from its name."""
     label_column: str | None = None
     """Column of the labels; where not given, guessed from its name."""
     group_column: str | None = None
@@ -68,24 +77,26 @@ class TableReader(Reader):
         """Return the table. Raises DataError if it cannot be read."""
 
     def read(self, source: Path) -> Dataset:
-        """Return an example for each row that has a file and a label, in the order of the table."""
+        """Return an example for each row that has an input and a label, in the order of the table."""
         table = self.load(source)
         names = table.names
-        inputs = self._column("input_column", "path", INPUT_NAMES, names, source)
+        inputs = self._input_column(names, source)
         rest = [name for name in names if name != inputs]
         labels, label_cells, told = self._labels(rest, table, source)
-        notes = [f"took column {inputs!r} as the path and {told}"]
+        cells = table.cells(inputs)
+        words = _holds_words(inputs, cells, source)
+        notes = [f"took column {inputs!r} as the {'text' if words else 'path'} and {told}"]
         groups = self._given("group_column", "group", names, source)
-        rows = _Rows(source, None if self.form == "set" else table.texts.get(labels), self.form)
+        rows = _Rows(source, words, None if self.form == "set" else table.texts.get(labels), self.form)
         parts = self._parts([name for name in rest if name != labels], table, notes, source)
         grouping = table.cells(groups) if groups else None
-        for number, (cell, label) in enumerate(zip(table.cells(inputs), label_cells, strict=True)):
+        for number, (cell, label) in enumerate(zip(cells, label_cells, strict=True)):
             group = _text(grouping[number]) if grouping is not None else None
             rows.take(number, cell, label, parts[number] if parts else None, group)
         set_aside = (*table.faults, *rows.set_aside)
         if not rows.examples:
             raise DataError(_nothing(source, set_aside, labels))
-        modality = _modality(rows.examples, source)
+        modality = str(modalities.written()) if words else _modality(rows.examples, source)
         return Dataset(tuple(rows.examples), modality, shown(str(source)), tuple(notes), grouped(set_aside), set_aside)
 
     def _labels(self, rest: list[str], table: Table, source: Path) -> tuple[str, Sequence[Any], str]:
@@ -95,11 +106,64 @@ class TableReader(Reader):
             several = own_columns(self.label_column, [one for one in rest if one not in taken], table.cells)
             if several:
                 return several[0], sets_of_columns(several, table.cells), f"{listed(several)} as labels"
-        labels = self._column("label_column", "label", LABEL_NAMES, rest, source)
+        labels = self._label_column(rest, source)
         if self.form != "set":
             return labels, table.cells(labels), f"{labels!r} as the label"
         cells, parting = sets_of_cells(table.cells(labels))
         return labels, cells, f"{labels!r} as the labels{parting}"
+
+    def inputs(self, source: Path) -> tuple[Example, ...]:
+        """Return an unlabelled example for each row, in the order of the table; one without an input has no bytes.
+
+        Raises DataError where no column is known to hold inputs.
+        """
+        table = self.load(source)
+        column = self._given("input_column", "input", table.names, source) or self._guess(
+            (*INPUT_NAMES, *TEXT_NAMES), table.names
+        )
+        if column is None and len(table.names) == 1:
+            column = table.names[0]
+        if column is None:
+            raise DataError(self._unnamed("input_column", "an input", (*TEXT_NAMES[:2], "path"), table.names, source))
+        cells = table.cells(column)
+        rows = _Rows(source, _holds_words(column, cells, source), None)
+        return tuple(rows.bare(number, cell) for number, cell in enumerate(cells))
+
+    def _input_column(self, names: Sequence[str], source: Path) -> str:
+        """Return the column of inputs: given, of a known name, or what the label leaves of two."""
+        given = self._given("input_column", "input", names, source)
+        if given is not None:
+            return given
+        labels = [name.strip() for name in (self.label_column or "").split(",")]
+        rest = [name for name in names if name not in labels]
+        found = self._guess((*INPUT_NAMES, *TEXT_NAMES), rest)
+        if found is None and len(rest) == 2 and (label := self._guess(LABEL_NAMES, rest)) is not None:
+            found = next(one for one in rest if one != label)
+        if found is None and len(rest) == 1 and len(names) > 1:
+            found = rest[0]
+        if found is None:
+            wanted = (*INPUT_NAMES[:3], *TEXT_NAMES[:2])
+            raise DataError(self._unnamed("input_column", "a path or a text", wanted, names, source))
+        return found
+
+    def _label_column(self, rest: Sequence[str], source: Path) -> str:
+        """Return the column of labels: given, of a known name, or the only one beside the inputs."""
+        given = self._given("label_column", "label", rest, source)
+        found = given or self._guess(LABEL_NAMES, rest) or (rest[0] if len(rest) == 1 else None)
+        if found is None:
+            raise DataError(self._unnamed("label_column", "a label", LABEL_NAMES[:4], rest, source))
+        return found
+
+    @staticmethod
+    def _guess(guesses: Sequence[str], names: Sequence[str]) -> str | None:
+        plain = {_plain(name): name for name in reversed(names)}
+        found = next((plain[guess] for guess in guesses if guess in plain), None)
+        return None if found is None else _single(found, names)
+
+    @staticmethod
+    def _unnamed(setting: str, what: str, known: Sequence[str], names: Sequence[str], source: Path) -> str:
+        wanted = f"a table whose first row names its columns, one of them {what} ({', '.join(known)}, ...)"
+        return must(f"{source.name!r}", wanted, f"columns {_listed(names)}", f"Name the column with {_flag(setting)}")
 
     def _given(self, setting: str, what: str, names: Sequence[str], source: Path) -> str | None:
         name = getattr(self, setting)
@@ -110,18 +174,6 @@ class TableReader(Reader):
             do = f"Take {near[0]!r}, the nearest name" if near else f"Give another {_flag(setting)}"
             raise DataError(must(f"The {what} column of {source.name!r}", f"one of {_listed(names)}", repr(name), do))
         return _single(name, names)
-
-    def _column(self, setting: str, what: str, guesses: Sequence[str], names: Sequence[str], source: Path) -> str:
-        given = self._given(setting, what, names, source)
-        if given is not None:
-            return given
-        plain = {_plain(name): name for name in reversed(names)}
-        for guess in guesses:
-            if guess in plain:
-                return _single(plain[guess], names)
-        wanted = f"a table whose first row names its columns, one of them a {what} ({', '.join(guesses[:4])}, ...)"
-        do = f"Name the column with {_flag(setting)}"
-        raise DataError(must(f"{source.name!r}", wanted, f"columns {_listed(names)}", do))
 
     def _parts(self, names: list[str], table: Table, notes: list[str], source: Path) -> list[Part | None] | None:
         given = self._given("part_column", "part", names, source)
@@ -150,6 +202,8 @@ class _Rows:
     """Rows on their way to examples."""
 
     source: Path
+    words: bool
+    """Whether a cell is the text itself."""
     texts: Sequence[str] | None
     form: LabelForm = "class"
     examples: list[Example] = field(default_factory=list)
@@ -171,6 +225,11 @@ class _Rows:
             return
         self.examples.append(Example(example.source, text, example.path, example.content, part, group))
 
+    def bare(self, number: int, cell: Any) -> Example:
+        """Make an unlabelled example of one row; what is missing becomes an example that cannot be read."""
+        made = self._input(number, cell, None, None)
+        return made if isinstance(made, Example) else replace(made.example, content=b"")
+
     def _named(self, label: Any) -> str | None:
         if self.form == "set":  # in its one spelling already; an empty set is a label too
             return None if label is None else str(label)
@@ -180,6 +239,13 @@ class _Rows:
 
     def _input(self, number: int, cell: Any, part: Part | None, group: str | None) -> Example | SetAside:
         where = f"{self.source.name} row {number + 1}"
+        if self.words:
+            text = cell if isinstance(cell, str) else _text(cell)
+            if not text or not text.strip():
+                bare = Example(where, part=part, group=group)
+                return SetAside(bare, "missing_text", f"Row {number + 1} has no text.")
+            # Half of a surrogate pair, which JSON can hold, is kept for the modality to refuse with its reason.
+            return Example(where, content=text.encode("utf-8", "surrogatepass"), part=part, group=group)
         if isinstance(cell, dict):
             inner = cell.get("bytes")
             where = cell.get("path") or where
@@ -188,21 +254,33 @@ class _Rows:
             return Example(where, content=bytes(cell), part=part, group=group)
         if not isinstance(cell, str) or not cell.strip():
             return SetAside(Example(where, part=part, group=group), "missing_file", f"Row {number + 1} has no path.")
-        path = self._resolve(cell)
+        path = _resolve(self.source, cell)
         example = Example(shown(cell), path=path, part=part, group=group)
         if not _is_file(path):
             return SetAside(example, "missing_file", f"Row {number + 1} names a file that is not there.")
         return example
 
-    def _resolve(self, cell: str) -> Path:
-        """Return where a cell leads; outer space and backslashes count as they stand only if the file exists so."""
-        base = self.source.parent
-        found = base / cell
-        if not _is_file(found):
-            tidy = cell.strip()
-            others = [base / tidy, base / tidy.replace("\\", "/")]
-            found = next((one for one in others if _is_file(one)), found)
-        return found.resolve() if ".." in found.parts and _is_file(found) else found
+
+def _resolve(source: Path, cell: str) -> Path:
+    """Return where a cell leads; outer space and backslashes count as they stand only if the file exists so."""
+    base = source.parent
+    found = base / cell
+    if not _is_file(found):
+        tidy = cell.strip()
+        others = [base / tidy, base / tidy.replace("\\", "/")]
+        found = next((one for one in others if _is_file(one)), found)
+    return found.resolve() if ".." in found.parts and _is_file(found) else found
+
+
+def _holds_words(column: str, cells: Sequence[Any], source: Path) -> bool:
+    """Say whether a column holds texts and not paths: none of its first cells is a file or is called like one."""
+    if _plain(column) in INPUT_NAMES or modalities.written() is None:
+        return False
+    first = [cell for cell in islice(cells, LOOKED_AT) if isinstance(cell, (str, bytes, dict)) and cell]
+    paths = [cell for cell in first if isinstance(cell, str)]
+    if len(paths) < len(first):
+        return False
+    return not any((modalities.by_name(cell) and " " not in cell) or _is_file(_resolve(source, cell)) for cell in paths)
 
 
 def _single(name: str, names: Sequence[str]) -> str:
@@ -254,7 +332,7 @@ def _modality(examples: Sequence[Example], source: Path) -> str:
 def _nothing(source: Path, set_aside: Sequence[SetAside], labels: str) -> str:
     kinds = {one.kind for one in set_aside}
     if not set_aside:
-        got, do = "a header and no rows", "Add a row for each file"
+        got, do = "a header and no rows", "Add a row for each input"
     elif kinds == {"missing_file"}:
         first = set_aside[0].example.source
         got = f"{count(len(set_aside), 'row')}, none of whose files exist (the first: {first!r})"

@@ -1,7 +1,9 @@
-"""A CSV file with a header: a path and a label in each row; commas, semicolons, tabs or bars between them."""
+"""A CSV file with a header: a path or text, and a label, in each row; commas, semicolons, tabs or bars between them."""
 
 import csv
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -24,15 +26,14 @@ class Csv(TableReader):
     def load(self, source: Path) -> Table:
         """Return the table; rows of another length than the header are faults."""
         text = read_text(source)
-        rows = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=False)
         try:
-            header = next((row for row in rows if any(row)), None)
-            body = [row for row in rows if row]
+            with _cells_up_to(len(text)):
+                rows = _rows(text, source)
         except csv.Error as error:
             raise DataError(must(f"{source.name!r}", "a CSV file", f"{error}", "Save it again as CSV")) from error
-        if header is None:
+        if not rows:
             raise DataError(must(f"{source.name!r}", "a CSV file with a header", "an empty file", "Fill it"))
-        names = tuple(name.strip() for name in header)
+        names, body = tuple(name.strip() for name in rows[0]), [row for row in rows[1:] if row]
         good = [row for row in body if len(row) == len(names)]
         faults = tuple(
             _fault(source, number, len(row), len(names)) for number, row in enumerate(body) if len(row) != len(names)
@@ -52,6 +53,41 @@ def read_text(source: Path) -> str:
     except UnicodeDecodeError as error:
         got = f"bytes that are not text at byte {error.start:,}"
         raise DataError(must(f"{source.name!r}", "text in UTF-8", got, "Save it again as UTF-8")) from error
+
+
+@contextmanager
+def _cells_up_to(size: int) -> Iterator[None]:
+    """Let a cell be as long as the whole file; the standard library stops at 131,072 characters."""
+    before = csv.field_size_limit()
+    csv.field_size_limit(max(before, size + 1))
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
+def _rows(text: str, source: Path) -> list[list[str]]:
+    """Return the rows from the header on. Raises DataError where a quote is opened and never closed."""
+    lines = io.StringIO(text, newline="")
+    found: list[list[str]] = []
+    strict = csv.reader(lines, delimiter=_delimiter(text), strict=True)
+    while True:
+        begun = strict.line_num
+        try:
+            row = next(strict)
+        except StopIteration:
+            return found
+        except csv.Error as error:
+            if "unexpected end of data" in str(error):
+                got = f"a quote on line {begun + 1} that is never closed"
+                do = "Close it, or write it twice if it belongs to the text"
+                raise DataError(must(f"{source.name!r}", "a CSV file", got, do)) from error
+            # Words after a closing quote: the reader that is not strict takes them into the cell.
+            lenient = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
+            rows = list(lenient)
+            return rows[next((n for n, one in enumerate(rows) if any(one)), len(rows)) :]
+        if found or any(row):
+            found.append(row)
 
 
 def _delimiter(text: str) -> str:

@@ -1,4 +1,4 @@
-"""A folder per class; or train/, val/ and test/ with class folders inside."""
+"""A folder per class; or train/, val/ and test/ with class folders inside; or tables called so."""
 
 import os
 from collections import Counter, deque
@@ -10,6 +10,7 @@ from typing import ClassVar
 from graft.data import modalities
 from graft.data.dataset import Dataset, SetAside, count, grouped, label_text, several, shown
 from graft.data.readers._base import PART_WORDS, Reader
+from graft.data.readers._parts import part_tables, read_parts
 from graft.errors import DataError, must
 from graft.types import Example, Finding, Part
 
@@ -39,11 +40,14 @@ class Folder(Reader):
         if top is None or not (top.files or top.folders):
             got = "an empty folder" if top is not None else "a folder that may not be listed"
             raise DataError(must(f"{shown(root)!r}", _WANTED, got, "Put a folder of files there for each class"))
+        if not (top.folders or top.links) and (tables := part_tables(source, top.files)):
+            return read_parts(source, tables)
         homes, notes = _homes(root, top, walk)
         found = [one for part, label, folder in homes for one in walk.inputs(folder, label, part)]
         found += walk.linked()
-        modality, kept = _one_modality(found, notes)
-        loose = [name for name in top.files if modalities.by_name(name) or modalities.by_content(f"{root}/{name}")]
+        modality, kept = _one_modality(found, notes, walk.foreign)
+        kinds = {name: modalities.of_file(name, f"{root}/{name}") for name in top.files}
+        loose = [name for name, kind in kinds.items() if kind == modality or (kind and not modality)]
         if not kept:
             raise DataError(_nothing(root, top, loose, walk))
         if loose:
@@ -128,7 +132,7 @@ class _Walk:
                 continue
             for name in listing.files:
                 path = f"{here}/{name}"
-                modality = modalities.by_name(name) or modalities.by_content(path)
+                modality = modalities.of_file(name, path)
                 if modality is None:
                     self.foreign.append(name)
                 else:
@@ -211,15 +215,20 @@ def _homes(root: str, top: _Listing, walk: _Walk) -> tuple[list[tuple[Part | Non
     return homes, notes
 
 
-def _one_modality(found: list[_Found], notes: list[str]) -> tuple[str, list[_Found]]:
-    """Return the commonest modality and its files; the others are named in a note."""
+def _one_modality(found: list[_Found], notes: list[str], foreign: list[str]) -> tuple[str, list[_Found]]:
+    """Return the commonest modality and its files; the others are named in a note.
+
+    Texts beside as many other files are notes on those: they are counted with what is foreign.
+    """
     kinds = Counter(modality for *_, modality in found)
     if not kinds:
         return "", []
-    modality, n = kinds.most_common(1)[0]
-    if n < len(found):
-        others = modalities.plural(sorted(set(kinds) - {modality}))
-        notes.append(f"passed over {count(len(found) - n, 'file')} that are {others}")
+    modality = max(kinds, key=lambda one: (kinds[one], not modalities.is_written(one)))
+    foreign += [Path(path).name for path, _, _, kind in found if kind != modality and modalities.is_written(kind)]
+    others = [kind for kind in kinds if kind != modality and not modalities.is_written(kind)]
+    if others:
+        n = sum(kinds[one] for one in others)
+        notes.append(f"passed over {count(n, 'file')} that are {modalities.plural(sorted(others))}")
     return modality, [one for one in found if one[3] == modality]
 
 

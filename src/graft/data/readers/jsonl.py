@@ -1,4 +1,4 @@
-"""A JSON Lines file: one object a line, with a path and a label."""
+"""A JSON Lines file: one object a line, with a path or text and a label."""
 
 import json
 from dataclasses import dataclass

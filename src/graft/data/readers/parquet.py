@@ -1,4 +1,4 @@
-"""A Parquet file: a column of paths, or of image bytes as Hugging Face writes them, and a column of labels."""
+"""A Parquet file: a column of paths or texts, or of image bytes as Hugging Face writes them, and a column of labels."""
 
 import json
 from collections.abc import Sequence

@@ -130,6 +130,7 @@ def render(data: ReportData) -> str:
         certainty=charts.certainty(shown.reliability) if shown.reliability else "",
         curves=[(one.strategy, _curves(one)) for one in data.ladder if len(one.history) > 1],
         learning=charts.learning(data.curve) if data.curve else "",
+        with_marks=any(one.marks for one in data.mistakes),
         with_heat=any(one.heat for one in data.mistakes),
         parts_words=_parts_words(data),
         recipe="\n".join(words.shown(line) for line in data.recipe.splitlines()),

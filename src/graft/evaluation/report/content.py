@@ -74,6 +74,10 @@ class Mistake:
     """The same with Grad-CAM laid over it."""
     sound: bytes | None = None
     """MP3 of what was heard."""
+    text: str = ""
+    """What there is to read, where the input is words."""
+    marks: tuple[tuple[str, float], ...] = ()
+    """The parts of the text in order, each with how much it spoke for the answer, -1 to 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +88,8 @@ class Alike:
     message: str
     pictures: tuple[bytes, ...] = ()
     """One a file, in their order, or fewer."""
+    texts: tuple[str, ...] = ()
+    """What there is to read, one a file, or none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +103,8 @@ class Suspect:
     """That the out-of-fold model gave to ``suggested``."""
     picture: bytes | None = None
     sound: bytes | None = None
+    text: str = ""
+    """What there is to read, where the input is words."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,8 @@ _SHARES = ("accuracy", "balanced_accuracy", "macro_f1", "calibration_error", "ca
            "micro_f1", "mean_average_precision", "exact_match", "coverage")  # fmt: skip
 _IN_UNITS = ("mae", "rmse")
 """In the unit of the labels, which may be large or small."""
+KEPT = "\n\t\u00ad\u200b\u200c\u200d\u200e\u200f\u061c"
+"""Invisible characters that texts of many scripts need."""
 
 
 def shown(text: object) -> str:
@@ -16,6 +18,11 @@ def shown(text: object) -> str:
         one if unicodedata.category(one) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") else f"\\u{ord(one):04x}"
         for one in str(text)
     )
+
+
+def body(text: object) -> str:
+    """Return a text as its writer meant it: lines, joiners and direction marks stay, what overrides directions not."""
+    return "".join(one if one in KEPT else shown(one) for one in str(text).replace("\r\n", "\n"))
 
 
 def sentence(text: object) -> str:
@@ -98,6 +105,7 @@ FILTERS = {
     "count": count,
     "size": size,
     "shown": shown,
+    "body": body,
     "sentence": sentence,
 }
 """By name, for the template."""

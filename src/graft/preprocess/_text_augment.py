@@ -1,0 +1,65 @@
+"""Random views of a text, decided by a seed alone: a few words left out or exchanged with their neighbours."""
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from functools import lru_cache
+
+import numpy as np
+
+from graft.errors import SettingError, must
+
+SHARE = 0.1
+"""Of the words that are left out; at least one where there are three or more."""
+FEWEST = 3
+"""Words below which a text stays as it is: each of them may be what it means."""
+PRESETS: dict[str, tuple[str, ...]] = {"none": (), "auto": ("drop", "swap"), "words": ("drop", "swap")}
+
+
+def _drop(words: list[str], rng: np.random.Generator) -> list[str]:
+    keep = rng.random(len(words)) >= SHARE
+    if keep.all():
+        keep[rng.integers(len(words))] = False
+    return [word for word, kept in zip(words, keep, strict=True) if kept] or words
+
+
+def _swap(words: list[str], rng: np.random.Generator) -> list[str]:
+    first = int(rng.integers(len(words) - 1))
+    return [*words[:first], words[first + 1], words[first], *words[first + 2 :]]
+
+
+CHANGES: dict[str, Callable[[list[str], np.random.Generator], list[str]]] = {"drop": _drop, "swap": _swap}
+NAMES = {
+    "drop": "about a tenth of the words left out (at least one)",
+    "swap": "two neighbouring words exchanged",
+}
+"""Every change with a line for the help, in the order in which they are applied (Wei and Zou 2019, "EDA")."""
+
+
+@lru_cache(maxsize=64)
+def check_augmentation(text: str) -> tuple[str, ...]:
+    """Return the changes that ``text`` names, in the order in which they are applied.
+
+    ``text`` is a preset or a comma-separated list of presets and changes. Raises SettingError with the nearest name.
+    """
+    asked: set[str] = set()
+    for word in (part.strip().lower() for part in text.split(",")):
+        if word in PRESETS:
+            asked.update(PRESETS[word])
+        elif word in NAMES:
+            asked.add(word)
+        else:
+            near = get_close_matches(word, [*PRESETS, *NAMES], n=1, cutoff=0.5)
+            do = f"Did you mean {near[0]!r}?" if near else f"Take any of {', '.join([*PRESETS, *NAMES])}"
+            raise SettingError(must("augment", "a preset or a comma-separated list of changes", repr(word), do))
+    return tuple(name for name in NAMES if name in asked)
+
+
+def augment(text: str, augmentation: str, seed: int) -> str:
+    """Return one random view of a text; one of fewer than three words between spaces stays as it is."""
+    words = text.split()
+    for number, name in enumerate(NAMES):
+        if name in check_augmentation(augmentation) and len(words) >= FEWEST:
+            # A generator of the change's own, so that adding a change leaves what the others draw.
+            words = CHANGES[name](words, np.random.default_rng((seed % 2**64, number)))
+            text = " ".join(words)
+    return text

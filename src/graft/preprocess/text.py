@@ -1,0 +1,184 @@
+"""Texts: decoded from UTF-8 (or UTF-16 with its mark), cut into the tokens that a network was trained on."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from graft.errors import ArtifactError, SettingError, UnreadableInputError, must
+from graft.preprocess import _text_augment, _text_features, _text_tokens
+from graft.preprocess._base import Facts, Preprocess
+from graft.registry import build
+from graft.types import Finding
+
+RECIPE = 1
+"""Version of the recipe: raise it whenever the same bytes and settings would give other values."""
+STEP = 4
+"""Lengths are rounded up to a multiple of this many tokens: the more lengths, the more batches that are not full."""
+BINARY = 0.05
+"""Share of NUL characters from which a text is taken for something else."""
+EXCERPT = 600
+"""Characters of a text that a report shows."""
+PIECES = 60
+"""Words of which a report tells what they weigh."""
+INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
+"""Characters of no width, which Unicode does not count as blanks."""
+_MARKS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text(Preprocess):
+    """Texts: bytes in, token ids int32 (max_length,) out, padded at the end with -1."""
+
+    modality: ClassVar[str] = "text"
+
+    max_length: int = 256
+    """The most tokens that a network sees; a longer text is cut at its end."""
+    tokenizer: str = field(default="", repr=False)
+    """JSON of a tokenizer of the ``tokenizers`` library; where it is empty, the bytes of a text are its tokens."""
+
+    def __post_init__(self) -> None:
+        """Check the settings. Raises SettingError."""
+        if self.max_length < 4:
+            raise SettingError(must("max_length", "4 tokens or more", self.max_length, "Give 128"))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(max_length,)."""
+        return (self.max_length,)
+
+    @property
+    def dtype(self) -> str:
+        """``int32``."""
+        return "int32"
+
+    def inspect(self, content: bytes, source: str) -> Facts:
+        """Look at one text: whether it is one, and how many tokens are cut off. Never raises for bad content."""
+        try:
+            text, nul = _read(content)
+        except UnreadableInputError as error:
+            return Facts("unknown", (0,), (Finding("unreadable", (source,), str(error), "error"),))
+        found: list[Finding] = []
+        if nul:
+            found.append(Finding("nul", (source,), "It holds NUL characters; they are left out.", "warning"))
+        if not _text_tokens.certainly_fits(text, self.max_length):
+            tokens = _text_tokens.count(text, self.tokenizer)
+            if tokens > self.max_length:
+                lost = tokens - self.max_length
+                message = f"It has {tokens:,} tokens; the first {self.max_length} are used."
+                found.append(Finding("truncated", (source,), message, "warning", {"lost": lost, "unit": "tokens"}))
+        return Facts("text", (len(text),), tuple(found))
+
+    def decode(self, content: bytes) -> np.ndarray:
+        """Return the text as UTF-8, uint8 (bytes,), without NUL characters. Raises UnreadableInputError."""
+        return np.frombuffer(_text(content).encode("utf-8"), np.uint8)
+
+    def fit(self, decoded: np.ndarray) -> np.ndarray:
+        """Return view 0: token ids int32 (max_length,), padded with -1."""
+        return _text_tokens.tokens(_words(decoded), self.tokenizer, self.max_length)
+
+    def augmented(self, decoded: np.ndarray, augmentation: str, seed: int) -> np.ndarray:
+        """Return the tokens of the text after some words were changed, int32 (max_length,)."""
+        changed = _text_augment.augment(_words(decoded), augmentation, seed)
+        return _text_tokens.tokens(changed, self.tokenizer, self.max_length)
+
+    @staticmethod
+    def augmentations() -> Mapping[str, str]:
+        """Return every name that an augmentation may consist of, presets first, each with one line of help."""
+        presets = {name: " + ".join(parts) if parts else "no change" for name, parts in _text_augment.PRESETS.items()}
+        return {**presets, **_text_augment.NAMES}
+
+    @staticmethod
+    def check_augmentation(text: str) -> tuple[str, ...]:
+        """Return the changes that ``text`` names, in their order. Raises SettingError with the nearest name."""
+        return _text_augment.check_augmentation(text)
+
+    def length(self, fitted: np.ndarray) -> int:
+        """Return the number of tokens, rounded up to a multiple of STEP."""
+        count = max(1, int(np.count_nonzero(fitted >= 0)))
+        return min(self.max_length, -(-count // STEP) * STEP)
+
+    @property
+    def varies(self) -> bool:
+        """True: what is behind a text's tokens is padding."""
+        return True
+
+    def miniature(self, fitted: np.ndarray) -> np.ndarray:
+        """Return the tokens themselves, int32 (max_length,)."""
+        return fitted
+
+    @staticmethod
+    def perceptual_hashes(miniatures: np.ndarray) -> np.ndarray:
+        """Return the simhashes uint64 (n,) of token ids (Charikar 2002)."""
+        return _text_features.perceptual_hashes(miniatures)
+
+    def simple_features(self, fitted: np.ndarray) -> np.ndarray:
+        """Return hashed counts of tokens and pairs, and the length, float32 (1025,)."""
+        return _text_features.simple_features(fitted)
+
+    def picture(self, content: bytes, side: int) -> bytes | None:
+        """Return None, since ``excerpt`` shows what a picture would. Raises UnreadableInputError."""
+        _text(content)
+        return None
+
+    def excerpt(self, content: bytes) -> str:
+        """Return the beginning of the text. Raises UnreadableInputError."""
+        text = _text(content)
+        return text if len(text) <= EXCERPT else f"{text[:EXCERPT]}…"
+
+    def pieces(self, content: bytes) -> tuple[tuple[str, bytes], ...]:
+        """Return the first words, or the first characters where there are no blanks. Raises UnreadableInputError."""
+        text = _text(content)
+        found = re.findall(r"\s*\S+\s*", text[:EXCERPT])
+        found = list(text[:EXCERPT]) if len(found) == 1 else found
+        starts = np.cumsum([0, *(len(one) for one in found)])
+        return tuple(
+            (one, (text[:start] + text[start + len(one) :]).encode("utf-8"))
+            for one, start in zip(found[:PIECES], starts.tolist(), strict=False)
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return every setting, the tokenizer itself among them, the modality and the version of the recipe."""
+        return {"modality": self.modality, "recipe": RECIPE, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Text":
+        """Return what ``to_json`` described. Raises ArtifactError for another modality or version of the recipe."""
+        settings = dict(data)
+        do = "Load it with the version of Graft that wrote it, or fit again"
+        if settings.pop("modality", None) != cls.modality or settings.pop("recipe", None) != RECIPE:
+            got = f"modality {data.get('modality')!r}, recipe {data.get('recipe')!r}"
+            raise ArtifactError(must("The preprocessing", f"a text recipe of version {RECIPE}", got, do))
+        try:
+            return build(cls, settings, "preprocess text")
+        except SettingError as error:
+            raise ArtifactError(must("The preprocessing", "settings of this version", f"({error})", do)) from error
+
+
+def _words(decoded: np.ndarray) -> str:
+    return decoded.tobytes().decode("utf-8")
+
+
+def _text(content: bytes) -> str:
+    return _read(content)[0]
+
+
+def _read(content: bytes) -> tuple[str, int]:
+    """Return the text of some bytes without NUL characters, and how many it had. Raises UnreadableInputError."""
+    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        got = f"a byte that is not at {error.start:,}"
+        raise UnreadableInputError(must("The text", "in UTF-8", got, "Save it again as UTF-8")) from error
+    nul = text.count("\0")
+    if nul > BINARY * len(text):
+        got = f"{nul:,} NUL characters among {len(text):,}"
+        raise UnreadableInputError(must("The text", "in UTF-8", got, "Save it again as UTF-8"))
+    text = text.replace("\0", "") if nul else text
+    if not text.strip().strip(INVISIBLE).strip():
+        got = "nothing" if not content else "nothing but blanks"
+        raise UnreadableInputError(must("The text", "of one character or more", got, "Fill it in or leave it out"))
+    return text, nul
