@@ -75,6 +75,9 @@ def test_a_million_characters_are_one_input():
 def test_lengths_are_rounded_up_to_few_kinds():
     assert [WORDS.length(tokens(text)) for text in ("card", "where is my card", "card " * 50)] == [4, 8, 12]
     assert Text(max_length=6).length(np.zeros(6, np.int32)) == 6
+    counts = [Text().length(np.zeros(count, np.int32)) for count in range(1, 257)]
+    assert sorted(set(counts)) == [*range(4, 33, 4), *range(40, 65, 8), *range(80, 129, 16), *range(160, 257, 32)]
+    assert all(length >= count for count, length in enumerate(counts, 1))
 
 
 def test_augmented_views_are_decided_by_the_seed_and_keep_short_texts():

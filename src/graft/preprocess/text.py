@@ -16,7 +16,8 @@ from graft.types import Finding
 RECIPE = 1
 """Version of the recipe: raise it whenever the same bytes and settings would give other values."""
 STEP = 4
-"""Lengths are rounded up to a multiple of this many tokens: the more lengths, the more batches that are not full."""
+"""Lengths are rounded up to a multiple of this many tokens, and of an eighth of their power of two: the rarer a length,
+the fewer kinds, since each kind ends in a batch that is not full."""
 BINARY = 0.05
 """Share of NUL characters from which a text is taken for something else."""
 EXCERPT = 600
@@ -96,9 +97,10 @@ class Text(Preprocess):
         return _text_augment.check_augmentation(text)
 
     def length(self, fitted: np.ndarray) -> int:
-        """Return the number of tokens, rounded up to a multiple of STEP."""
+        """Return the number of tokens, rounded up: by 4 to 32, by 8 to 64, by 16 to 128, and so on."""
         count = max(1, int(np.count_nonzero(fitted >= 0)))
-        return min(self.max_length, -(-count // STEP) * STEP)
+        step = max(STEP, 1 << max(0, (count - 1).bit_length() - 3))
+        return min(self.max_length, -(-count // step) * step)
 
     @property
     def varies(self) -> bool:
