@@ -25,6 +25,9 @@ def test_text_and_json_are_read(tmp_path):
 
 
 class Harm:
+    def __repr__(self):
+        return "Harm()"
+
     def __reduce__(self):
         return (print, ("run",))
 

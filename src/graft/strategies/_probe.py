@@ -87,7 +87,7 @@ def fit_probe(table: Table, outputs: int, *, folds: int = 5, strength: float | N
     alone = train.solve(best, weights[part, None].repeat(views, 1) / views, mean)
     repeated = torch.cat([goal] * views)
     everything = _Rows(basis.scores, repeated, rest.repeat(views, 1) / views, outputs, table.likelihood)
-    apart = everything.solve(best, None, found)
+    apart = everything.solve(best, None, found, tolerance=3e-5)
     both = everything.solve(best, weights[:, None].repeat(views, 1) / views, alone)
     final, training = basis.fold(both.weight[0], both.bias[0]), basis.fold(alone.weight[0], alone.bias[0])
     plain = replace(basis, scores=basis.scores[:rows])
