@@ -76,8 +76,13 @@ def test_a_saved_model_needs_no_file_to_build_them_again(loaded):
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("weights", ["auto", "random"])
 def test_without_a_file_they_say_what_to_give(name, weights):
-    with pytest.raises(WeightsError, match="--weights FILE"):
+    with pytest.raises(WeightsError, match=r"must be a f(ile|older) .*\. Got none\. Give the path by --weights FILE\."):
         load(name, weights=weights)
+
+
+def test_elmo_has_no_weights_of_its_own_either():
+    with pytest.raises(WeightsError, match=r"weights of elmo must be a folder .*--weights FILE\."):
+        load("elmo")
 
 
 def test_the_mean_of_words_is_that_of_the_file(tmp_path):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -11,7 +11,6 @@ from graft.backbones._family import Network
 from graft.backbones._nets.awd_lstm import AwdLstmSizes, awd_lstm
 from graft.backbones._nets.awd_lstm_file import read_awd_lstm
 from graft.backbones._nets.family import OwnFamily, network
-from graft.backbones._weights import no_weights
 from graft.preprocess import _text_own
 from graft.preprocess._words import Words, signs_of
 
@@ -20,13 +19,15 @@ from graft.preprocess._words import Words, signs_of
 class AwdLstm(OwnFamily):
     """``awd_lstm``: weights and vocabulary are a folder as fastai's archives hold them."""
 
+    files: ClassVar[str] = "a folder with fastai's weights and vocabulary"
+
     def names(self) -> tuple[str, ...]:
         """Return the one name; sizes are those of the weights."""
         return ("awd_lstm",)
 
     def build(self, name: str) -> Network:
         """Raise WeightsError: without weights there is no vocabulary."""
-        raise no_weights(name)
+        raise self.no_file(name)
 
     def rebuild(self, name: str, settings: Mapping[str, Any]) -> Network:
         """Return a network of these sizes."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -18,6 +18,8 @@ from graft.preprocess._characters import Characters
 @dataclass(frozen=True, kw_only=True)
 class Elmo(OwnFamily):
     """``elmo``: weights are a folder with options and HDF5; without one, the smallest published sizes."""
+
+    files: ClassVar[str] = "a folder with ELMo's options and weights"
 
     def names(self) -> tuple[str, ...]:
         """Return the one name; sizes are those of the options."""

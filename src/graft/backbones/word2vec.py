@@ -7,7 +7,7 @@ not found is left out; a text of such words alone is the zero vector. Chinese is
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -15,7 +15,6 @@ from graft.backbones._family import Network
 from graft.backbones._nets.family import OwnFamily, network
 from graft.backbones._nets.vectors_file import VectorsFile
 from graft.backbones._nets.word_vectors import sif_tensors, word_vectors, zipf
-from graft.backbones._weights import no_weights
 from graft.preprocess import _text_own
 from graft.preprocess._chinese import has_han
 from graft.preprocess._words import Words
@@ -28,13 +27,15 @@ CHINESE = 0.2
 class Word2vec(OwnFamily):
     """``word2vec`` pools by the plain mean, ``word2vec_sif`` by smooth inverse frequency (Arora et al. 2017)."""
 
+    files: ClassVar[str] = "a file of word vectors"
+
     def names(self) -> tuple[str, ...]:
         """Return the two ways of pooling."""
         return ("word2vec", "word2vec_sif")
 
     def build(self, name: str) -> Network:
         """Raise WeightsError: without a file of vectors there is no vocabulary."""
-        raise no_weights(name)
+        raise self.no_file(name)
 
     def rebuild(self, name: str, settings: Mapping[str, Any]) -> Network:
         """Return a network of so many words and channels."""

@@ -11,8 +11,7 @@ from torch import nn
 
 from graft.backbones._family import Family, Network, Piece, Pretrained
 from graft.backbones._nets.staged import Staged
-from graft.backbones._weights import no_weights
-from graft.errors import SettingError, must
+from graft.errors import SettingError, WeightsError, must
 from graft.preprocess.text import Text
 
 MAX_WORDS = 256
@@ -32,6 +31,8 @@ class OwnFamily(Family):
     """Networks over words that Graft builds itself; their weights are a person's files."""
 
     modality: ClassVar[str] = "text"
+    files: ClassVar[str]
+    """What a person gives by ``--weights``."""
     precedence: ClassVar[int] = 60
 
     def knows(self, name: str) -> bool:
@@ -44,7 +45,11 @@ class OwnFamily(Family):
 
     def pretrained(self, name: str) -> Pretrained:
         """Raise WeightsError: nobody but the person has the weights."""
-        raise no_weights(name)
+        raise self.no_file(name)
+
+    def no_file(self, name: str) -> WeightsError:
+        """Return the error for a network that nobody gave files for."""
+        return WeightsError(must(f"weights of {name}", self.files, "none", "Give the path by --weights FILE"))
 
     def cut(self, network: Network) -> tuple[tuple[Piece, ...], nn.Module]:
         """Return the network's own stages."""
