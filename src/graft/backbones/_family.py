@@ -4,6 +4,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -89,6 +90,13 @@ class Family(ABC):
     def rebuild(self, name: str, settings: Mapping[str, Any]) -> Network:
         """Return the network that ``build`` gave with these settings; neither weights nor the network are read."""
         return self.build(name)
+
+    def opened(self, name: str, path: Path) -> tuple[Network, Mapping[str, torch.Tensor]] | None:
+        """Return the network that a person's file of weights describes, and its tensors; None where it does not.
+
+        For families whose sizes and vocabulary lie beside the weights. Raises WeightsError.
+        """
+        return None
 
     def cut(self, network: Network) -> tuple[tuple[Piece, ...], nn.Module]:
         """Return the stages of a network and its classifier. Raises SettingError where it cannot be cut."""

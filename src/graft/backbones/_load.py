@@ -24,15 +24,20 @@ def load(name: str, *, weights: str = "auto", seed: int = 0) -> Backbone:
 
     ``name`` is a name of the catalogue or of a family; ``torchvision:resnet50`` chooses the family.
     ``weights``: ``auto`` (an installed package, the library's cache, its hub), ``random`` (drawn from ``seed``), or
-    the path of a safetensors file or state dict. Raises UnknownNameError, WeightsError, or SettingError where the
-    network cannot be cut.
+    the path of a safetensors file, of a state dict, or of what the family reads besides (vectors, a folder).
+    Raises UnknownNameError, WeightsError, or SettingError where the network cannot be cut.
     """
     family_name, bare = resolve(name)
     family = REGISTRY.create(family_name)
+    given = None if weights in ("auto", "random") else Path(weights).expanduser()
     with _weights.seeded(seed) if weights == "random" else _weights.without_random_fill():
-        network = family.build(bare)
+        opened = family.opened(bare, given) if given is not None else None
+        network = opened[0] if opened is not None else family.build(bare)
     complete, source = True, f"random:{seed}"
-    if weights != "random":
+    if opened is not None:
+        source = f"file:{given}"
+        complete = _weights.fill(network.model, opened[1], classifier=(), left_out=(), source=source)
+    elif weights != "random":
         tensors, source = (
             _published(family, family_name, bare, network) if weights == "auto" else _own(family, network, weights)
         )

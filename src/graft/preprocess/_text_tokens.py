@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from graft.errors import SettingError, must
+from graft.preprocess import _text_own
 
 PADDING = -1
 CHARACTERS = 64
@@ -38,6 +39,9 @@ def tokens(text: str, tokenizer: str, max_length: int) -> np.ndarray:
     """
     found = np.full(max_length, PADDING, np.int32)
     text = text[: max_length * CHARACTERS]
+    own = _text_own.made(tokenizer)
+    if own is not None:
+        return own.encode(text, max_length).ids
     if tokenizer:
         ids = _made(tokenizer, max_length).encode(text).ids
         found[: len(ids)] = ids
@@ -52,7 +56,9 @@ def count(text: str, tokenizer: str) -> int:
     if not tokenizer:
         return len(text.encode("utf-8", "replace"))
     part = text[:COUNTED]
-    return round(len(_made(tokenizer, None).encode(part).ids) * len(text) / max(1, len(part)))
+    own = _text_own.made(tokenizer)
+    tokens = own.encode(part, 4).tokens if own is not None else len(_made(tokenizer, None).encode(part).ids)
+    return round(tokens * len(text) / max(1, len(part)))
 
 
 def certainly_fits(text: str, max_length: int) -> bool:

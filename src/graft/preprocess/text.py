@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from graft.errors import ArtifactError, SettingError, UnreadableInputError, must
-from graft.preprocess import _text_augment, _text_features, _text_tokens
+from graft.preprocess import _text_augment, _text_features, _text_own, _text_tokens
 from graft.preprocess._base import Facts, Preprocess
 from graft.registry import build
 from graft.types import Finding
@@ -47,8 +47,8 @@ class Text(Preprocess):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(max_length,)."""
-        return (self.max_length,)
+        """(max_length,), or (max_length, characters) where words are spelt out."""
+        return (self.max_length, *_text_own.row(self.tokenizer))
 
     @property
     def dtype(self) -> str:
@@ -70,6 +70,9 @@ class Text(Preprocess):
                 lost = tokens - self.max_length
                 message = f"It has {tokens:,} tokens; the first {self.max_length} are used."
                 found.append(Finding("truncated", (source,), message, "warning", {"lost": lost, "unit": "tokens"}))
+        if not _text_own.knows_any(text, self.tokenizer):
+            message = "The backbone's vocabulary has none of its words; its features are all 0."
+            found.append(Finding("no_known_word", (source,), message, "warning"))
         return Facts("text", (len(text),), tuple(found))
 
     def decode(self, content: bytes) -> np.ndarray:
@@ -98,7 +101,7 @@ class Text(Preprocess):
 
     def length(self, fitted: np.ndarray) -> int:
         """Return the number of tokens, rounded up: by 4 to 32, by 8 to 64, by 16 to 128, and so on."""
-        count = max(1, int(np.count_nonzero(fitted >= 0)))
+        count = max(1, int(np.count_nonzero(fitted.reshape(len(fitted), -1)[:, 0] >= 0)))
         step = max(STEP, 1 << max(0, (count - 1).bit_length() - 3))
         return min(self.max_length, -(-count // step) * step)
 
@@ -109,7 +112,7 @@ class Text(Preprocess):
 
     def miniature(self, fitted: np.ndarray) -> np.ndarray:
         """Return the tokens themselves, int32 (max_length,)."""
-        return fitted
+        return _text_own.single(fitted)
 
     @staticmethod
     def perceptual_hashes(miniatures: np.ndarray) -> np.ndarray:
@@ -118,7 +121,7 @@ class Text(Preprocess):
 
     def simple_features(self, fitted: np.ndarray) -> np.ndarray:
         """Return hashed counts of tokens and pairs, and the length, float32 (1025,)."""
-        return _text_features.simple_features(fitted)
+        return _text_features.simple_features(_text_own.single(fitted))
 
     def picture(self, content: bytes, side: int) -> bytes | None:
         """Return None, since ``excerpt`` shows what a picture would. Raises UnreadableInputError."""
