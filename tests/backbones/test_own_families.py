@@ -14,7 +14,7 @@ from graft.backbones._nets.awd_lstm import AwdLstmSizes, awd_lstm
 from graft.errors import UnknownNameError, WeightsError
 from graft.preprocess.text import Text
 
-GLOVE = Path("/work/shared/data/glove_small/glove.6B.50d.first5000.txt")
+GLOVE = Path(__file__).parents[3] / "shared/data/glove_small/glove.6B.50d.first5000.txt"
 VOCABULARY = ["xxunk", "xxpad", "xxbos", "xxmaj", "where", "is", "my", "card", "?", "lost"]
 TEXTS = ["Where is my card?", "lost lost zebra"]
 

@@ -9,7 +9,7 @@ import pytest
 from graft.backbones._nets.vectors_file import VectorsFile
 from graft.errors import WeightsError
 
-GLOVE = Path("/work/shared/data/glove_small")
+GLOVE = Path(__file__).parents[3] / "shared/data/glove_small"
 WORDS = ["the", ",", "5", "Grüße", "银行", ". . .", "new_york"]
 
 
