@@ -69,18 +69,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             if len(X) != len(labels):
                 raise DataError(must("y", f"as long as X, {len(X)}", len(labels), "Give one label an input"))
             self.head_ = None
-            recipe = Recipe.read(
-                None,
-                self.settings or {},
-                test_share=0.0,
-                backbone=self.backbone,
-                strategy=self.strategy,
-                weights=self.weights,
-                augment=self.augment,
-                class_weights=self.class_weights,
-                budget=self.budget,
-                seed=self.seed,
-            )
+            recipe = _recipe(self, self.settings or {}, class_weights=self.class_weights)
             self.model_ = api.fit(data.from_objects(X, [f"{number:06d}" for number in encoded]), recipe=recipe)
         return self
 
@@ -146,18 +135,8 @@ class Regressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         values = column_or_1d(y, warn=True).astype(np.float64)
         if len(X) != len(values):
             raise DataError(must("y", f"as long as X, {len(X)}", len(values), "Give one number an input"))
-        recipe = Recipe.read(
-            None,
-            {**(self.settings or {}), "task.criterion": self.criterion},
-            test_share=0.0,
-            task="regression",
-            backbone=self.backbone,
-            strategy=self.strategy,
-            weights=self.weights,
-            augment=self.augment,
-            budget=self.budget,
-            seed=self.seed,
-        )
+        settings = {**(self.settings or {}), "task.criterion": self.criterion}
+        recipe = _recipe(self, settings, task="regression")
         self.head_ = None
         self.model_ = api.fit(data.from_objects(X, [repr(float(one)) for one in values]), recipe=recipe)
         return self
@@ -169,6 +148,22 @@ class Regressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             return ready.numbers(self.head_, validate_data(self, X, dtype=np.float64, reset=False))
         assert self.model_ is not None
         return np.array([one.told["value"] for one in self.model_.predict(list(X))], np.float64)
+
+
+def _recipe(asked: Classifier | Regressor, settings: dict[str, Any], **own: str) -> Recipe:
+    """Return the recipe of an estimator's fit, in which nothing is held out for a test. Raises SettingError."""
+    return Recipe.read(
+        None,
+        settings,
+        test_share=0.0,
+        backbone=asked.backbone,
+        strategy=asked.strategy,
+        weights=asked.weights,
+        augment=asked.augment,
+        budget=asked.budget,
+        seed=asked.seed,
+        **own,
+    )
 
 
 def is_features(X: Any) -> bool:
