@@ -1,12 +1,11 @@
 """Random views of a recording, decided by a seed alone: changes of the wave, then of its log-mel picture."""
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from functools import lru_cache
 
 import numpy as np
 
-from graft.errors import SettingError, must
+from graft.preprocess import _augment_names
 from graft.preprocess._audio_decode import resampled
 
 PRESETS: dict[str, tuple[str, ...]] = {
@@ -38,28 +37,13 @@ MASKED = 0.15
 
 def augmentations() -> Mapping[str, str]:
     """Return every name that ``--augment`` takes for recordings, presets first, each with one line of help."""
-    presets = {name: " + ".join(parts) if parts else "no change" for name, parts in PRESETS.items()}
-    return {**presets, **NAMES}
+    return _augment_names.listed(PRESETS, NAMES)
 
 
 @lru_cache(maxsize=64)
 def check_augmentation(text: str) -> tuple[str, ...]:
-    """Return the changes that ``text`` names, in the order in which they are applied.
-
-    ``text`` is a preset or a comma-separated list of presets and changes. Raises SettingError with the nearest name.
-    """
-    asked: set[str] = set()
-    for word in (part.strip().lower() for part in text.split(",")):
-        if word in PRESETS:
-            asked.update(PRESETS[word])
-        elif word in NAMES:
-            asked.add(word)
-        else:
-            near = get_close_matches(word, [*PRESETS, *NAMES], n=1, cutoff=0.5)
-            do = f"Did you mean {near[0]!r}?" if near else f"Take any of {', '.join([*PRESETS, *NAMES])}"
-            wanted = "a preset or a comma-separated list of changes for recordings"
-            raise SettingError(must("augment", wanted, repr(word), do))
-    return tuple(name for name in NAMES if name in asked)
+    """Return the changes that ``text`` names, in their order. Raises SettingError with the nearest name."""
+    return _augment_names.chosen(text, PRESETS, NAMES, " for recordings")
 
 
 def gain(waves: np.ndarray, rng: np.random.Generator) -> np.ndarray:

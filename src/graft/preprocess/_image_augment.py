@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import lru_cache, reduce
 from operator import matmul
 
@@ -11,7 +10,7 @@ import torch
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
 
-from graft.errors import SettingError, must
+from graft.preprocess import _augment_names
 from graft.preprocess import _image_change as change
 from graft.preprocess._base import Preprocess
 
@@ -59,27 +58,13 @@ SMALLEST, RATIO = 0.35, 4 / 3
 
 def augmentations() -> Mapping[str, str]:
     """Return every name that ``--augment`` takes, presets first, each with one line of help."""
-    presets = {name: " + ".join(parts) if parts else "no change" for name, parts in PRESETS.items()}
-    return {**presets, **NAMES}
+    return _augment_names.listed(PRESETS, NAMES)
 
 
 @lru_cache(maxsize=64)
 def check_augmentation(text: str) -> tuple[str, ...]:
-    """Return the changes that ``text`` names, in the order in which they are applied.
-
-    ``text`` is a preset or a comma-separated list of presets and changes. Raises SettingError with the nearest name.
-    """
-    asked: set[str] = set()
-    for word in (part.strip().lower() for part in text.split(",")):
-        if word in PRESETS:
-            asked.update(PRESETS[word])
-        elif word in NAMES:
-            asked.add(word)
-        else:
-            near = get_close_matches(word, [*PRESETS, *NAMES], n=1, cutoff=0.5)
-            do = f"Did you mean {near[0]!r}?" if near else f"Take any of {', '.join([*PRESETS, *NAMES])}"
-            raise SettingError(must("augment", "a preset or a comma-separated list of changes", repr(word), do))
-    return tuple(name for name in NAMES if name in asked)
+    """Return the changes that ``text`` names, in their order. Raises SettingError with the nearest name."""
+    return _augment_names.chosen(text, PRESETS, NAMES)
 
 
 def augment(spec: Preprocess, decoded: np.ndarray, augmentation: str, seed: int, interpolation: str) -> np.ndarray:

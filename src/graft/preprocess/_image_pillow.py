@@ -87,3 +87,11 @@ def _to_eight_bits(values: np.ndarray) -> np.ndarray:
     elif high > 255:
         wide /= 257
     return np.rint(wide).astype(np.uint8)
+
+
+def thumbnail(picture: Image.Image, side: int) -> bytes:
+    """Return the picture, which is made small in place, as WebP with a longest side of at most ``side`` pixels."""
+    picture.thumbnail((side, side), Image.Resampling.BICUBIC)
+    out = io.BytesIO()
+    picture.save(out, "WEBP", quality=80, method=2)
+    return out.getvalue()

@@ -1,12 +1,11 @@
 """Random views of a text, decided by a seed alone: a few words left out or exchanged with their neighbours."""
 
-from collections.abc import Callable
-from difflib import get_close_matches
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 import numpy as np
 
-from graft.errors import SettingError, must
+from graft.preprocess import _augment_names
 
 SHARE = 0.1
 """Of the words that are left out; at least one where there are three or more."""
@@ -35,23 +34,15 @@ NAMES = {
 """Every change with a line for the help, in the order in which they are applied (Wei and Zou 2019, "EDA")."""
 
 
+def augmentations() -> Mapping[str, str]:
+    """Return every name that ``--augment`` takes for texts, presets first, each with one line of help."""
+    return _augment_names.listed(PRESETS, NAMES)
+
+
 @lru_cache(maxsize=64)
 def check_augmentation(text: str) -> tuple[str, ...]:
-    """Return the changes that ``text`` names, in the order in which they are applied.
-
-    ``text`` is a preset or a comma-separated list of presets and changes. Raises SettingError with the nearest name.
-    """
-    asked: set[str] = set()
-    for word in (part.strip().lower() for part in text.split(",")):
-        if word in PRESETS:
-            asked.update(PRESETS[word])
-        elif word in NAMES:
-            asked.add(word)
-        else:
-            near = get_close_matches(word, [*PRESETS, *NAMES], n=1, cutoff=0.5)
-            do = f"Did you mean {near[0]!r}?" if near else f"Take any of {', '.join([*PRESETS, *NAMES])}"
-            raise SettingError(must("augment", "a preset or a comma-separated list of changes", repr(word), do))
-    return tuple(name for name in NAMES if name in asked)
+    """Return the changes that ``text`` names, in their order. Raises SettingError with the nearest name."""
+    return _augment_names.chosen(text, PRESETS, NAMES)
 
 
 def augment(text: str, augmentation: str, seed: int) -> str:

@@ -1,6 +1,5 @@
 """Recordings: mixed to one channel, resampled, cut into windows, each drawn as a log-mel picture for image networks."""
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -14,6 +13,7 @@ from graft.errors import ArtifactError, SettingError, must
 from graft.preprocess import _audio_augment, _audio_decode, _audio_features, _audio_spectrum, _image_features
 from graft.preprocess._audio_decode import Header, read_header
 from graft.preprocess._base import Facts, Preprocess
+from graft.preprocess._image_pillow import thumbnail
 from graft.registry import build
 from graft.types import Finding
 
@@ -207,11 +207,7 @@ class Audio(Preprocess):
     def picture(self, content: bytes, side: int) -> bytes:
         """Return the spectrogram of the first window as WebP, longest side ``side``. Raises UnreadableInputError."""
         pixels = self._pictures(self.decode(content))[0, 0]
-        picture = Picture.fromarray(pixels).convert("RGB")
-        picture.thumbnail((side, side), Picture.Resampling.BICUBIC)
-        out = io.BytesIO()
-        picture.save(out, "WEBP", quality=80, method=2)
-        return out.getvalue()
+        return thumbnail(Picture.fromarray(pixels).convert("RGB"), side)
 
     def player(self, content: bytes) -> bytes | None:
         """Return what is heard of a recording as MP3, the windows one after the other, 10 s at most.

@@ -1,6 +1,5 @@
 """Photos and other pictures: decoded upright in RGB, short side resized with antialiasing, centre cropped, uint8."""
 
-import io
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import PurePath
@@ -16,6 +15,7 @@ from graft.errors import ArtifactError, SettingError, must
 from graft.preprocess import _image_augment, _image_decode, _image_features
 from graft.preprocess._base import Facts, Preprocess
 from graft.preprocess._image_inspect import Header, read_header
+from graft.preprocess._image_pillow import thumbnail
 from graft.registry import build
 from graft.types import Finding
 
@@ -116,10 +116,7 @@ class Image(Preprocess):
     def picture(self, content: bytes, side: int) -> bytes:
         """Return a WebP with a longest side of at most ``side`` pixels. Raises UnreadableInputError."""
         picture = Picture.fromarray(_image_decode.decode(content, side=side, max_pixels=self.max_pixels))
-        picture.thumbnail((side, side), Picture.Resampling.BICUBIC, reducing_gap=2.0)
-        out = io.BytesIO()
-        picture.save(out, "WEBP", quality=80, method=2)
-        return out.getvalue()
+        return thumbnail(picture, side)
 
     def to_json(self) -> dict[str, Any]:
         """Return every setting, the modality and the version of the recipe."""

@@ -91,8 +91,7 @@ class Text(Preprocess):
     @staticmethod
     def augmentations() -> Mapping[str, str]:
         """Return every name that an augmentation may consist of, presets first, each with one line of help."""
-        presets = {name: " + ".join(parts) if parts else "no change" for name, parts in _text_augment.PRESETS.items()}
-        return {**presets, **_text_augment.NAMES}
+        return _text_augment.augmentations()
 
     @staticmethod
     def check_augmentation(text: str) -> tuple[str, ...]:
