@@ -3,11 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
-from graft.errors import SettingError, must
+from graft.errors import ArtifactError, SettingError, must
+from graft.registry import build
 from graft.types import Finding
 
 
@@ -154,3 +155,23 @@ class Preprocess(ABC):
     @abstractmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Preprocess":
         """Return what ``to_json`` described."""
+
+
+P = TypeVar("P", bound=Preprocess)
+
+
+def rebuilt(cls: type[P], data: Mapping[str, Any], recipe: int) -> P:
+    """Return the preprocessing that ``to_json`` of a modality described.
+
+    Raises ArtifactError for another modality or version of the recipe, or settings that it does not have.
+    """
+    settings, name = dict(data), cls.modality
+    do = "Load it with the version of Graft that wrote it, or fit again"
+    if settings.pop("modality", None) != name or settings.pop("recipe", None) != recipe:
+        got = f"modality {data.get('modality')!r}, recipe {data.get('recipe')!r}"
+        wanted = f"{'an' if name[0] in 'aeiou' else 'a'} {name} recipe of version {recipe}"
+        raise ArtifactError(must("The preprocessing", wanted, got, do))
+    try:
+        return build(cls, settings, f"preprocess {name}")
+    except SettingError as error:
+        raise ArtifactError(must("The preprocessing", "settings of this version", f"({error})", do)) from error

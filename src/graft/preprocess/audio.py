@@ -9,12 +9,11 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from PIL import Image as Picture
 
-from graft.errors import ArtifactError, SettingError, must
+from graft.errors import SettingError, must
 from graft.preprocess import _audio_augment, _audio_decode, _audio_features, _audio_spectrum, _image_features
 from graft.preprocess._audio_decode import Header, read_header
-from graft.preprocess._base import Facts, Preprocess
+from graft.preprocess._base import Facts, Preprocess, rebuilt
 from graft.preprocess._image_pillow import thumbnail
-from graft.registry import build
 from graft.types import Finding
 
 RECIPE = 1
@@ -224,15 +223,7 @@ class Audio(Preprocess):
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Audio":
         """Return what ``to_json`` described. Raises ArtifactError for another modality or version of the recipe."""
-        settings = dict(data)
-        do = "Load it with the version of Graft that wrote it, or fit again"
-        if settings.pop("modality", None) != cls.modality or settings.pop("recipe", None) != RECIPE:
-            got = f"modality {data.get('modality')!r}, recipe {data.get('recipe')!r}"
-            raise ArtifactError(must("The preprocessing", f"an audio recipe of version {RECIPE}", got, do))
-        try:
-            return build(cls, settings, "preprocess audio")
-        except SettingError as error:
-            raise ArtifactError(must("The preprocessing", "settings of this version", f"({error})", do)) from error
+        return rebuilt(cls, data, RECIPE)
 
 
 def _centred(wave: np.ndarray, count: int) -> np.ndarray:

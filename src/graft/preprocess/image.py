@@ -11,12 +11,11 @@ from PIL import Image as Picture
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
 
-from graft.errors import ArtifactError, SettingError, must
+from graft.errors import SettingError, must
 from graft.preprocess import _image_augment, _image_decode, _image_features
-from graft.preprocess._base import Facts, Preprocess
+from graft.preprocess._base import Facts, Preprocess, rebuilt
 from graft.preprocess._image_inspect import Header, read_header
 from graft.preprocess._image_pillow import thumbnail
-from graft.registry import build
 from graft.types import Finding
 
 RECIPE = 1
@@ -125,15 +124,7 @@ class Image(Preprocess):
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Image":
         """Return what ``to_json`` described. Raises ArtifactError for another modality or version of the recipe."""
-        settings = dict(data)
-        do = "Load it with the version of Graft that wrote it, or fit again"
-        if settings.pop("modality", None) != cls.modality or settings.pop("recipe", None) != RECIPE:
-            got = f"modality {data.get('modality')!r}, recipe {data.get('recipe')!r}"
-            raise ArtifactError(must("The preprocessing", f"an image recipe of version {RECIPE}", got, do))
-        try:
-            return build(cls, settings, "preprocess image")
-        except SettingError as error:
-            raise ArtifactError(must("The preprocessing", "settings of this version", f"({error})", do)) from error
+        return rebuilt(cls, data, RECIPE)
 
 
 def _narrow(decoded: np.ndarray) -> np.ndarray:

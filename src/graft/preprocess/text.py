@@ -7,10 +7,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from graft.errors import ArtifactError, SettingError, UnreadableInputError, must
+from graft.errors import SettingError, UnreadableInputError, must
 from graft.preprocess import _text_augment, _text_features, _text_own, _text_tokens
-from graft.preprocess._base import Facts, Preprocess
-from graft.registry import build
+from graft.preprocess._base import Facts, Preprocess, rebuilt
 from graft.types import Finding
 
 RECIPE = 1
@@ -150,15 +149,7 @@ class Text(Preprocess):
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Text":
         """Return what ``to_json`` described. Raises ArtifactError for another modality or version of the recipe."""
-        settings = dict(data)
-        do = "Load it with the version of Graft that wrote it, or fit again"
-        if settings.pop("modality", None) != cls.modality or settings.pop("recipe", None) != RECIPE:
-            got = f"modality {data.get('modality')!r}, recipe {data.get('recipe')!r}"
-            raise ArtifactError(must("The preprocessing", f"a text recipe of version {RECIPE}", got, do))
-        try:
-            return build(cls, settings, "preprocess text")
-        except SettingError as error:
-            raise ArtifactError(must("The preprocessing", "settings of this version", f"({error})", do)) from error
+        return rebuilt(cls, data, RECIPE)
 
 
 def _words(decoded: np.ndarray) -> str:

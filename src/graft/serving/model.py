@@ -229,7 +229,7 @@ class Model:
         if self._compiled is None:
             self._compiled, self.choice = runtimes.choose(
                 self._network(),
-                runtimes.by_shape(used, runtimes.default_batch("cuda"))[0][1],
+                runtimes.by_shape(used, CHUNK)[0][1],
                 expected=self.expected,
                 device=self.device,
                 runtime=self._wish(),
