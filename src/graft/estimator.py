@@ -109,7 +109,7 @@ class Regressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         *,
         strategy: str = "linear_probe",
         weights: str = "auto",
-        augment: str = "photos",
+        augment: str = "auto",
         criterion: str = "mse",
         settings: dict[str, Any] | None = None,
         budget: float = 900.0,
