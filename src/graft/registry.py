@@ -5,6 +5,7 @@ import dataclasses
 import types
 import typing
 from collections.abc import Mapping
+from functools import cached_property
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -42,7 +43,7 @@ class Registry(typing.Generic[T]):
         self.kind = kind
         self.base = base
 
-    @property
+    @cached_property
     def folder(self) -> Path:
         """The folder that is listed."""
         spec = find_spec(self.package)
@@ -50,9 +51,13 @@ class Registry(typing.Generic[T]):
             raise ModuleNotFoundError(self.package)
         return Path(next(iter(spec.submodule_search_locations)))
 
-    def names(self) -> tuple[str, ...]:
-        """Return the public names, sorted; imports nothing."""
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
         return tuple(sorted(p.stem for p in self.folder.glob("*.py") if not p.stem.startswith("_")))
+
+    def names(self) -> tuple[str, ...]:
+        """Return the public names, sorted; imports nothing. The folder is listed once."""
+        return self._names
 
     def summary(self, name: str) -> str:
         """Return the first line of the plug-in's file, without importing it."""

@@ -1,11 +1,15 @@
 """How many threads torch computes with, here and in threads of our own, without a trace elsewhere."""
 
 import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import ParamSpec, TypeVar
 
 import torch
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @contextmanager
@@ -43,3 +47,15 @@ def pool(count: int, *, each: int, name: str) -> ThreadPoolExecutor:
         one.result()
     torch.set_num_threads(before)
     return made
+
+
+def beside(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
+    """Do ``work`` in a thread of its own, torch on one thread there, while the caller goes on; return what will be.
+
+    Much of a fit's work beside the network is on one thread: two such pieces together take little longer than one.
+    """
+    made = pool(1, each=1, name="graft-beside")
+    try:
+        return made.submit(work, *args, **kwargs)
+    finally:
+        made.shutdown(wait=False)

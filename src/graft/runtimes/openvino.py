@@ -5,6 +5,7 @@ import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -143,11 +144,26 @@ class Openvino(Runtime):
         return Requests(compiled, batch=batch)
 
 
+class _Held(nn.Module):
+    """A module that tracing does not see into: its tensors become constants of one graph."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        if any(one.requires_grad for one in module.parameters()):
+            module = deepcopy(module).requires_grad_(False)
+        self.held = (module.eval(),)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        output: torch.Tensor = self.held[0](inputs)
+        return output
+
+
 def convert(module: nn.Module, example: np.ndarray, batch: int, *, lengths: bool = False) -> Any:
     """Return the OpenVINO model of a torch module at a fixed batch size. Raises RuntimeError where it cannot be.
 
     It is traced at batch 1, once and unchecked (openvino.convert_model runs the module four times), since the caller
-    compares the outputs anyway.
+    compares the outputs anyway; and as one function, since a script module for each of its submodules takes longer to
+    make than all else.
     """
     _library()
     from openvino.frontend import FrontEndManager  # type: ignore[import-not-found,unused-ignore]
@@ -160,7 +176,7 @@ def convert(module: nn.Module, example: np.ndarray, batch: int, *, lengths: bool
         sample = torch.from_numpy(np.ascontiguousarray(example[:1]))
         try:
             decoder = TorchScriptPythonDecoder(
-                module, example_input=sample, shared_memory=False, trace_kwargs={"check_trace": False}
+                _Held(module), example_input=sample, shared_memory=False, trace_kwargs={"check_trace": False}
             )
             frontend = FrontEndManager().load_by_framework("pytorch")
             model = frontend.convert(frontend.load(decoder))

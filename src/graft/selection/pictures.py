@@ -29,10 +29,10 @@ class Album:
     suspects: tuple[Suspect, ...]
 
 
-def album(gathered: Gathered, shipped: Shipped, findings: Sequence[Finding], suspects: Sequence[Finding]) -> Album:
+def album(gathered: Gathered, shipped: Shipped, suspects: Sequence[Finding]) -> Album:
     """Return the pictures; an input that cannot be drawn is shown without one."""
     by_source = {one.source: one for one in gathered.scanned.examples}
-    near = [one for one in findings if one.kind.startswith("near_duplicate")][:SETS]
+    near = [one for one in gathered.findings if one.kind.startswith("near_duplicate")][:SETS]
     return Album(
         mistakes(gathered, shipped),
         tuple(

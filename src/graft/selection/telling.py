@@ -14,7 +14,7 @@ from graft.evaluation import LearningCurve, evaluate
 from graft.evaluation import report as reports
 from graft.selection.gather import Gathered
 from graft.selection.ladder import Climb, Rung, honest, spoken
-from graft.selection.pictures import album
+from graft.selection.pictures import Album
 from graft.selection.rungs import JOINED
 from graft.selection.shipping import Shipped
 from graft.types import Finding
@@ -30,6 +30,8 @@ class Told:
     shipped: Shipped
     suspects: tuple[Finding, ...]
     curve: LearningCurve | None
+    album: Album | None
+    """The report's pictures; None where no report is written."""
     seconds: Mapping[str, float]
 
     @property
@@ -109,7 +111,7 @@ class Told:
     def report(self, manifest: Mapping[str, Any], recipe: str) -> reports.ReportData:
         """Return the report's content."""
         gathered, shipped = self.gathered, self.shipped
-        drawn = album(gathered, shipped, gathered.findings, self.suspects)
+        assert self.album is not None
         return reports.ReportData(
             title=Path(self.gathered.scanned.source).name or self.gathered.scanned.source,
             model=self._model(),
@@ -118,9 +120,9 @@ class Told:
             ladder=tuple(_rung(rung) for rung in self.climbed.rungs),
             verdict=" ".join(self.verdict()),
             curve=self.curve,
-            mistakes=drawn.mistakes,
-            alike=drawn.alike,
-            suspects=drawn.suspects,
+            mistakes=self.album.mistakes,
+            alike=self.album.alike,
+            suspects=self.album.suspects,
             findings=self.findings,
             set_aside=tuple((one.example.source, one.message) for one in gathered.set_aside),
             recipe=recipe,

@@ -1,12 +1,12 @@
 """The course of a fit: gather, climb, ship, learn from the data, and write what belongs beside the model."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from graft import backbones, data, preprocess
+from graft import backbones, data, preprocess, runtimes
 from graft.backbones import Backbone
 from graft.config import Recipe
 from graft.data import Dataset
@@ -19,6 +19,7 @@ from graft.selection.gather import Gathered, Means, gather
 from graft.selection.journal import Journal
 from graft.selection.ladder import Climb, Rung, climb, spoken
 from graft.selection.lessons import more_labels, suspects
+from graft.selection.pictures import album
 from graft.selection.rungs import Budget, steps
 from graft.selection.settings import Plan
 from graft.selection.shipping import ship
@@ -71,7 +72,7 @@ def work(
         got = f"none, and {len(gathered.parts.train)} to train on"
         do = "Add examples, three different ones a class at least, or give them in a folder val/"
         raise DataError(must("The validation part", "at least one example", got, do))
-    tell(gathered, listener)
+    tell(gathered.findings, listener)
     with Journal(gathered.means.store.root, *identity(recipe, gathered)) as journal:
         begun = time.perf_counter()
         budget = Budget(deadline=deadline, whole=recipe.budget, folder=journal.folder, on_epoch=journal.epoch)
@@ -86,13 +87,18 @@ def work(
         if shipped.test is not None:
             journal.scores(shipped.rung.strategy, shipped.test.metrics, "test")
         judged = time.perf_counter()
+        doubted = suspects(gathered, climbed) if lessons else ()
+        drawn = runtimes.beside(album, gathered, shipped, doubted) if lessons else None
+        with runtimes.limited(1):
+            curve = more_labels(gathered, climbed, recipe.seed) if lessons else None
         told = Told(
             recipe=recipe,
             gathered=gathered,
             climbed=climbed,
             shipped=shipped,
-            suspects=suspects(gathered, climbed) if lessons else (),
-            curve=more_labels(gathered, climbed, recipe.seed) if lessons else None,
+            suspects=doubted,
+            curve=curve,
+            album=drawn.result() if drawn else None,
             seconds={},
         )
         seconds = {
@@ -106,10 +112,10 @@ def work(
         return replace(told, seconds=seconds), journal
 
 
-def tell(gathered: Gathered, listener: Listener) -> None:
+def tell(findings: Sequence[Finding], listener: Listener) -> None:
     """Say what the audit found, one sentence a kind."""
     kinds: dict[str, list[Finding]] = {}
-    for finding in gathered.findings:
+    for finding in findings:
         if finding.severity != "note":
             kinds.setdefault(finding.kind, []).append(finding)
     for kind, found in kinds.items():
