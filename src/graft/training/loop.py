@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from graft.errors import DivergenceError, must
-from graft.training import averaging, batches, checkpoint, depthwise, guard, optimisers, precision, schedules
+from graft.training import averaging, batches, checkpoint, depthwise, folding, guard, optimisers, precision, schedules
 from graft.training.blind import Blind
 from graft.training.fingerprint import fingerprint
 from graft.training.mixing import mix
@@ -74,6 +74,7 @@ class _Run:
         )
         self.steps = batches.count(len(problem.train), optimisation.batch_size)
         self.choice = precision.Choice("float32", "contiguous")
+        self.norms: dict[int, folding.Norm] | None = None
         self.best: dict[str, torch.Tensor] = {}
         self.history: list[dict[str, float]] = []
         self.notes: list[str] = []
@@ -215,7 +216,11 @@ class _Run:
             inputs, targets = mix(
                 inputs, self.problem.soft(targets), draw, mixup=settings.mixup, cutmix=settings.cutmix
             )
-        loss = self.problem.loss(self.choice.run(self.model, inputs), targets, settings.label_smoothing)
+        if self.norms is None:
+            self.norms = folding.find(self.model.stages, inputs[:2])
+        with folding.Folding(self.norms):
+            logits = self.choice.run(self.model, inputs)
+        loss = self.problem.loss(logits, targets, settings.label_smoothing)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         if settings.clip > 0:

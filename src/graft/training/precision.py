@@ -20,7 +20,7 @@ WORTH = 1.1
 FREE_SECONDS = 2.0
 SHARE = 0.05
 """No further way is tried once the measurement has taken this many seconds and this share of the whole run."""
-ENOUGH = 16
+ENOUGH = 8
 """Inputs that are measured; a larger batch takes as long per input."""
 
 
