@@ -33,7 +33,15 @@ def grey_levels(levels, size: tuple[int, int] = (48, 64)) -> np.ndarray:
 
 
 def encoded(
-    frames: np.ndarray, form: str = "mp4", codec: str = "libx264", *, rate: int = 12, times=None, gop: int = 12, pixels="yuv420p", **options
+    frames: np.ndarray,
+    form: str = "mp4",
+    codec: str = "libx264",
+    *,
+    rate: int = 12,
+    times=None,
+    gop: int = 12,
+    pixels="yuv420p",
+    **options,
 ) -> bytes:
     """Return frames as the bytes of a file; ``times`` are the milliseconds at which each is shown."""
     out = io.BytesIO()
@@ -103,7 +111,7 @@ def make_directions(folder: Path, *, each: int = 30, count: int = 12, seed: int 
         for number in range(each):
             step = (0, sign * int(draw.integers(3, 5)))
             span = abs(step[1]) * (count - 1)
-            low = int(draw.integers(6, 64 - 6 - span)) if 64 - 12 > span else 6
+            low = int(draw.integers(6, 64 - 6 - span)) if span < 64 - 12 else 6
             start = (int(draw.integers(10, 38)), low if sign > 0 else low + span)
             frames = moving(count, start=start, step=step, seed=int(draw.integers(2**31)))
             (home / f"{number:03d}.mp4").write_bytes(encoded(frames))

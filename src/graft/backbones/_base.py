@@ -151,7 +151,9 @@ class Backbone:
         pooled = Stage("windows", POOLINGS[preprocess.pooling](), self.stages[-1].shape)
         frozen([one.module for one in (*each, pooled)])
         normalise = Each(self.normalise)
-        return replace(self, normalise=normalise, stages=(*each, pooled), classifier=nn.Identity(), preprocess=preprocess)
+        return replace(
+            self, normalise=normalise, stages=(*each, pooled), classifier=nn.Identity(), preprocess=preprocess
+        )
 
     def find(self, name: str) -> int:
         """Return the cut before the stage of that name. Raises SettingError."""

@@ -87,7 +87,7 @@ def _heat(
         weights = slopes.mean(dim=(2, 3), keepdim=True)
         summed = torch.relu((weights * areas).sum(dim=1))
         if windows:
-            summed = summed.unflatten(0, (len(batch), -1))
+            summed = summed.reshape(len(batch), -1, *summed.shape[1:])
         top = summed.amax(dim=tuple(range(1, summed.ndim)), keepdim=True)
         heat = (summed / top.clamp(min=torch.finfo(torch.float32).tiny)).cpu().numpy()
         if bool(slopes.abs().amax() > 0):
@@ -95,9 +95,7 @@ def _heat(
     return heat
 
 
-def _maps(
-    stages: Sequence[nn.Module], batch: torch.Tensor, *, windows: bool
-) -> Iterator[tuple[int, torch.Tensor]]:
+def _maps(stages: Sequence[nn.Module], batch: torch.Tensor, *, windows: bool) -> Iterator[tuple[int, torch.Tensor]]:
     """Yield the last few maps of one pass without gradients, last first, each with the number of stages behind it."""
     kept: list[tuple[int, torch.Tensor]] = []
     value = batch
