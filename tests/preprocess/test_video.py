@@ -96,16 +96,18 @@ def test_near_duplicates_have_near_hashes_and_others_not(clip):
 def test_the_picture_is_a_sheet_of_four_frames_in_reading_order():
     content = clips.encoded(clips.grey_levels([20] * 6 + [90] * 6 + [160] * 6 + [230] * 6))
     with Picture.open(io.BytesIO(SPEC.picture(content, 128))) as picture:
-        assert picture.size == (128, 96)
+        assert picture.size == (97, 97)  # two frames of 48 and a line between them
         seen = np.asarray(picture.convert("L"), float)
-    found = [seen[:48, :64], seen[:48, 64:], seen[48:, :64], seen[48:, 64:]]
+    found = [seen[:46, :46], seen[:46, 51:], seen[51:, :46], seen[51:, 51:]]
     np.testing.assert_allclose([one.mean() for one in found], [20, 90, 160, 230], atol=6)
+    assert seen[48, 10] > 180
 
 
 def test_a_sheet_repeats_what_there_is_too_little_of():
     assert sheet(np.arange(2)[:, None, None] * np.ones((1, 3, 4))).shape == (6, 8)
     assert sheet(np.ones((1, 3, 4, 3))).shape == (3, 4, 3)
     assert sheet(np.arange(8)[:, None, None]).tolist() == [[0, 2], [5, 7]]
+    assert sheet(np.zeros((4, 100, 50, 3), np.uint8)).shape == (202, 102, 3)
 
 
 def test_it_goes_before_networks_of_images_and_no_others():

@@ -137,10 +137,17 @@ class Video(Preprocess):
         return _video_features.simple_features(self._frames(fitted))
 
     def picture(self, content: bytes, side: int) -> bytes:
-        """Return four frames, two beside two, as WebP, longest side ``side``. Raises UnreadableInputError."""
+        """Return the middles of four frames, two beside two, as WebP with sides of ``side`` pixels at most.
+
+        Raises UnreadableInputError.
+        """
         count = min(self.frames, SHOWN)
         frames = _video_decode.decode(content, frames=count, side=side, limits=self._limits)
-        return thumbnail(Picture.fromarray(sheet(frames)), side)
+        high, wide = frames.shape[1:3]
+        short = min(high, wide)
+        top, left = (high - short) // 2, (wide - short) // 2
+        middles = frames[:, top : top + short, left : left + short]
+        return thumbnail(Picture.fromarray(sheet(middles)), side)
 
     def to_json(self) -> dict[str, Any]:
         """Return every setting, the modality and the version of the recipe."""
