@@ -42,7 +42,7 @@ def fit(
         recipe.strategy, recipe.head, recipe.settings, recipe.task, views=recipe.views, from_stage=recipe.cut
     )
     dataset = data.in_form(source, plan.task.form) if isinstance(source, Dataset) else read(source, recipe)
-    backbone = selection.network(recipe, dataset.modality, plan.head)
+    backbone = selection.network(recipe, dataset.modality)
     selection.check(plan, backbone, recipe.augment)
     with selection.settled():
         told, journal = selection.work(recipe, plan, dataset, backbone, listener, start, lessons=target is not None)
@@ -226,7 +226,7 @@ def inspect(
     recipe = recipe or Recipe.read(data=str(source), **settings)
     dataset = read(source, recipe)
     plan = selection.plan("linear_probe", "linear", {}, recipe.task)
-    backbone = selection.network(recipe, dataset.modality, plan.head)
+    backbone = selection.network(recipe, dataset.modality)
     found = selection.look(recipe.model_copy(update={"strategy": "linear_probe"}), plan, dataset, backbone, listener)
     form = found.scanned.form
     counts = Counter(name for one in found.scanned.examples for name in data.names(one.label, form))
@@ -245,8 +245,11 @@ def listing(what: str, *, settings: bool = False, modality: str | None = None) -
     ``modality`` keeps the backbones that take it. Raises UnknownNameError.
     """
     if what == "backbones":
-        known = modality is None or data.modalities.REGISTRY.get(modality)
-        return [asdict(one) for one in backbones.listing() if known and modality in (None, one.modality)]
+        every = [asdict(one) for one in backbones.listing()]
+        if modality is None:
+            return every
+        taken = (modality, *data.modalities.REGISTRY.get(modality).networks)
+        return [one for one in every if one["modality"] in taken]
     if what == "metrics":
         return [{"name": name, "summary": str(one.__doc__).partition("\n")[0]} for name, one in METRICS.items()]
     folders = {

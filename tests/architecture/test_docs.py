@@ -22,6 +22,7 @@ from graft.data import readers
 from graft.preprocess.audio import Audio
 from graft.preprocess.image import Image
 from graft.preprocess.text import Text
+from graft.preprocess.video import Video
 from graft.serving import Model
 
 ROOT = Path(__file__).parents[2]
@@ -203,9 +204,14 @@ def test_the_recipe_page_has_every_setting_of_every_plug_in() -> None:
 
 @pytest.mark.parametrize(
     ("heading", "kind"),
-    [("Augmentation", Image), ("Augmentation of recordings", Audio), ("Augmentation of texts", Text)],
+    [
+        ("Augmentation", Image),
+        ("Augmentation of recordings", Audio),
+        ("Augmentation of texts", Text),
+        ("Augmentation of videos", Video),
+    ],
 )
-def test_the_recipe_page_has_every_augmentation(heading: str, kind: type[Image | Audio | Text]) -> None:
+def test_the_recipe_page_has_every_augmentation(heading: str, kind: type[Image | Audio | Text | Video]) -> None:
     told = rows(section("docs/recipe.md", heading))
     assert set(told) == set(kind.augmentations())
     for name, help_line in kind.augmentations().items():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
+import clips
 import sounds
 from graft.errors import UnreadableInputError
 from graft.preprocess import REGISTRY, Facts, Preprocess
@@ -37,7 +38,16 @@ def text_samples() -> list[bytes]:
     return [b"Where is my card?", "我的卡在哪里？".encode(), b"a", ("long " * 500).encode()]
 
 
-SAMPLES = {"audio": audio_samples, "image": image_samples, "text": text_samples}
+def video_samples() -> list[bytes]:
+    return [
+        clips.encoded(clips.moving()),
+        clips.encoded(clips.moving(5, (300, 280)), "webm", "libvpx"),
+        clips.encoded(clips.moving(1), "avi", "mpeg4"),
+        clips.marked(clips.encoded(clips.moving(), times=[7 * number**2 for number in range(24)]), clips.QUARTER),
+    ]
+
+
+SAMPLES = {"audio": audio_samples, "image": image_samples, "text": text_samples, "video": video_samples}
 """A modality's readable inputs; a new modality adds its own here."""
 
 

@@ -29,7 +29,7 @@ def look(source, **more):
     recipe = Recipe.read(data=str(source), strategy="auto", **SETTINGS, **more)
     plan = selection.plan(recipe.strategy, recipe.head, recipe.settings)
     dataset = api.read(source, recipe)
-    backbone = selection.network(recipe, dataset.modality, plan.head)
+    backbone = selection.network(recipe, dataset.modality)
     return selection.look(recipe, plan, dataset, backbone, Listener())
 
 

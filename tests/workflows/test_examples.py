@@ -96,3 +96,9 @@ def test_every_example_is_run() -> None:
 def test_examples_say_what_they_are_for(name: str) -> None:
     first = (EXAMPLES / name).read_text("utf-8").splitlines()[0]
     assert re.fullmatch(r'"""[A-Z].{20,}\."""', first)
+
+
+def test_video(tmp_path: Path) -> None:
+    printed = run("video.py", tmp_path)
+    assert number(r"test accuracy ([\d.]+) \[", printed) > 0.6
+    assert "new.mp4 is green" in printed

@@ -210,8 +210,8 @@ def load(folder: Path) -> Assembled:
     else:
         source = backbones.skeleton(told["name"], told["family"], told.get("settings"))
     specification = preprocess.REGISTRY.get(manifest["modality"]).from_json(manifest["preprocess"])
-    kept = [one for one, name in zip(source.stages, told["stages"], strict=False) if one.name == name]
-    source = replace(source, stages=tuple(kept)).given(specification)
+    head_settings = heads.REGISTRY.create(manifest["head"]["name"], manifest["head"]["settings"])
+    source = source.given(specification).ending_in(head_settings.takes)
     body = {name: value for name, value in tensors.items() if name.startswith(BODY)}
     if manifest["slim"]:
         body = backbones.tensors_of(source) | body
@@ -219,7 +219,6 @@ def load(folder: Path) -> Assembled:
         backbones.with_tensors(source, body),
         weights=backbones.WeightsInfo(**told["weights"]),
     )
-    head_settings = heads.REGISTRY.create(manifest["head"]["name"], manifest["head"]["settings"])
     told_task = {key: value for key, value in manifest["task"].items() if key != "name"}
     task = tasks.REGISTRY.create(manifest["task"]["name"], told_task)
     head = head_settings.build(manifest["head_shape"], task.outputs).eval().requires_grad_(False)

@@ -1,6 +1,6 @@
 """A backbone: an ordered list of stages whose composition is exactly the original network, and where to cut it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any, Literal
@@ -61,6 +61,11 @@ class Backbone:
         """The number of stages; a cut lies in 0..n_stages."""
         return len(self.stages)
 
+    @property
+    def windowed(self) -> bool:
+        """Whether an input is several windows: the first axis of each activation, up to the stage ``windows``."""
+        return isinstance(self.normalise, Each)
+
     def check_cut(self, cut: int) -> int:
         """Return ``cut``. Raises SettingError if it is not in 0..n_stages."""
         if not 0 <= cut <= self.n_stages:
@@ -93,9 +98,11 @@ class Backbone:
         """Return the backbone without the last stages, so that it ends in a vector, map or token output.
 
         Where a network never makes a vector (SqueezeNet pools class scores, not features), a last stage that
-        averages over all places is added. A map has more than one place. Raises SettingError if no stage gives that
-        kind.
+        averages over all places is added. A map has more than one place. Of an input of several windows the windows are
+        the tokens, each a vector, and maps are pooled over them. Raises SettingError if no stage gives that kind.
         """
+        if self.windowed and kind != "vector":
+            return self._windows_ending_in(kind)
         wanted = {"vector": 1, "tokens": 2, "map": 3}[kind]
         for count in range(self.n_stages, 0, -1):
             shape = self.stages[count - 1].shape
@@ -106,14 +113,33 @@ class Backbone:
             shape = self.stages[-1].shape
             pool = Stage("pool", Average(tokens=len(shape) == 2), (shape[-1] if len(shape) == 2 else shape[0],))
             return replace(self, stages=(*self.stages, pool), classifier=nn.Identity())
+        raise self._without(kind)
+
+    def _without(self, kind: Kind) -> SettingError:
         do = "Take the linear head, or another backbone"
-        raise SettingError(must("head", f"one that fits {self.name}", f"one that takes a {kind}", do))
+        return SettingError(must("head", f"one that fits {self.name}", f"one that takes a {kind}", do))
+
+    def _windows_ending_in(self, kind: Kind) -> "Backbone":
+        """Return the backbone of inputs of several windows so that it ends in one token a window, or in a map."""
+        body, pooled = self.stages[:-1], self.stages[-1]
+        wanted = {"tokens": 2, "map": 4}[kind]
+        count = next((n for n in range(len(body), 0, -1) if len(body[n - 1].shape) == wanted), 0)
+        if kind == "tokens":
+            last = body[-1].shape
+            average = Each(Average(tokens=len(last) == 3))
+            width = last[-1] if len(last) == 3 else last[1]
+            stages = body[:count] if count else (*body, Stage("pool", average, (last[0], width)))
+        elif count and prod(body[count - 1].shape[2:]) > 1:
+            stages = (*body[:count], replace(pooled, shape=body[count - 1].shape[1:]))
+        else:
+            raise self._without(kind)
+        return replace(self, stages=stages, classifier=nn.Identity())
 
     def given(self, preprocess: Preprocess) -> "Backbone":
         """Return the backbone behind another preprocessing of the same form, or of several such windows an input.
 
         Every stage then does with each window what it does with one input, and a last stage, ``windows``, takes the
-        mean over them. Raises SettingError for any other form.
+        mean over them, or what else the preprocessing's ``pooling`` says. Raises SettingError for any other form.
         """
         if preprocess.shape == self.preprocess.shape:
             return replace(self, preprocess=preprocess)
@@ -122,10 +148,12 @@ class Backbone:
             wanted = f"of the form {self.preprocess.shape} for {self.name}"
             raise SettingError(must("inputs", wanted, preprocess.shape, "Take another backbone"))
         each = tuple(Stage(one.name, Each(one.module), (windows, *one.shape)) for one in self.stages)
-        mean = Stage("windows", MeanOfWindows(), self.stages[-1].shape)
-        frozen([one.module for one in (*each, mean)])
+        pooled = Stage("windows", POOLINGS[preprocess.pooling](), self.stages[-1].shape)
+        frozen([one.module for one in (*each, pooled)])
         normalise = Each(self.normalise)
-        return replace(self, normalise=normalise, stages=(*each, mean), classifier=nn.Identity(), preprocess=preprocess)
+        return replace(
+            self, normalise=normalise, stages=(*each, pooled), classifier=nn.Identity(), preprocess=preprocess
+        )
 
     def find(self, name: str) -> int:
         """Return the cut before the stage of that name. Raises SettingError."""
@@ -174,6 +202,18 @@ class MeanOfWindows(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the means."""
         return x.mean(1)
+
+
+class MaxOfWindows(nn.Module):
+    """The largest value over an input's windows: (n, windows, ...) to (n, ...)."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the largest values."""
+        return x.amax(1)
+
+
+POOLINGS: Mapping[str, Callable[[], nn.Module]] = {"mean": MeanOfWindows, "max": MaxOfWindows}
+"""What a preprocessing's ``pooling`` may say of several windows."""
 
 
 def frozen(modules: Sequence[nn.Module]) -> None:

@@ -8,8 +8,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-DEFAULT = {"image": "tf_efficientnet_lite0", "audio": "tf_efficientnet_lite0", "text": "all-MiniLM-L6-v2"}
-"""The backbone of each modality where none is named; its weights come with the installation. Sound is drawn."""
+DEFAULT = {
+    "image": "tf_efficientnet_lite0",
+    "audio": "tf_efficientnet_lite0",
+    "video": "tf_efficientnet_lite0",
+    "text": "all-MiniLM-L6-v2",
+}
+"""The backbone of each modality where none is named; its weights come with the installation. Sound is drawn, and of a
+video the frames are seen."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,9 @@ _LICENCES = ("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc
 _PIPELINES = {("classification", "image"): "image-classification", ("multilabel", "image"): "image-classification",
               ("multilabel", "text"): "text-classification", ("multilabel", "audio"): "audio-classification",
               ("classification", "text"): "text-classification",
-              ("classification", "audio"): "audio-classification"}  # fmt: skip
+              ("classification", "audio"): "audio-classification",
+              ("classification", "video"): "video-classification",
+              ("multilabel", "video"): "video-classification"}  # fmt: skip
 
 
 def model_card(data: ReportData) -> str:

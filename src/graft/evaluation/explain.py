@@ -20,9 +20,12 @@ _COLOURS = ((0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 1
 
 
 def grad_cam(
-    stages: Sequence[nn.Module], head: nn.Module, inputs: np.ndarray, targets: np.ndarray
+    stages: Sequence[nn.Module], head: nn.Module, inputs: np.ndarray, targets: np.ndarray, *, windows: bool = False
 ) -> np.ndarray | None:
     """Return heat maps (n, h, w) float32 in 0..1 for the classes ``targets`` (n,), h x w being the map's own size.
+
+    With ``windows`` the second axis of ``inputs`` and of what the stages give counts windows, such as the frames of a
+    video, until they are pooled: the heat is (n, windows, h, w), the warmest place of all windows being 1.
 
     ``inputs`` (n, ...) is what the first stage takes; the map is the output of the last stage that gives one, (n, C,
     H, W), (n, H, W, C) or tokens of a square grid (n, tokens, C). Stages before it run without gradients. None where
@@ -36,7 +39,8 @@ def grad_cam(
     for start in range(0, len(inputs), _BATCH):
         rows = slice(start, start + _BATCH)
         batch = torch.as_tensor(np.ascontiguousarray(inputs[rows]), device=device)
-        heat = _heat(stages, head, batch, torch.as_tensor(np.asarray(targets[rows], np.int64), device=device))
+        chosen = torch.as_tensor(np.asarray(targets[rows], np.int64), device=device)
+        heat = _heat(stages, head, batch, chosen, windows=windows)
         if heat is None:
             return None
         found.append(heat)
@@ -65,10 +69,10 @@ def erasure(
 
 
 def _heat(
-    stages: Sequence[nn.Module], head: nn.Module, batch: torch.Tensor, targets: torch.Tensor
+    stages: Sequence[nn.Module], head: nn.Module, batch: torch.Tensor, targets: torch.Tensor, *, windows: bool
 ) -> np.ndarray | None:
     heat = None
-    for index, seen in _maps(stages, batch):
+    for index, seen in _maps(stages, batch, windows=windows):
         with torch.enable_grad():
             leaf = seen.float().detach().requires_grad_()
             # A copy, since the next stage may begin with an in-place activation.
@@ -77,37 +81,44 @@ def _heat(
                 value = stage(value)
             chosen = head(value).gather(1, targets[:, None]).sum()
             (slope,) = torch.autograd.grad(chosen, leaf)
-        areas, slopes = _as_map(leaf.detach()), _as_map(slope)
+        areas, slopes = _as_map(leaf.detach(), windows=windows), _as_map(slope, windows=windows)
         if areas is None or slopes is None:
             return heat
         weights = slopes.mean(dim=(2, 3), keepdim=True)
         summed = torch.relu((weights * areas).sum(dim=1))
-        top = summed.amax(dim=(1, 2), keepdim=True)
+        if windows:
+            summed = summed.reshape(len(batch), -1, *summed.shape[1:])
+        top = summed.amax(dim=tuple(range(1, summed.ndim)), keepdim=True)
         heat = (summed / top.clamp(min=torch.finfo(torch.float32).tiny)).cpu().numpy()
         if bool(slopes.abs().amax() > 0):
             return heat
     return heat
 
 
-def _maps(stages: Sequence[nn.Module], batch: torch.Tensor) -> Iterator[tuple[int, torch.Tensor]]:
+def _maps(stages: Sequence[nn.Module], batch: torch.Tensor, *, windows: bool) -> Iterator[tuple[int, torch.Tensor]]:
     """Yield the last few maps of one pass without gradients, last first, each with the number of stages behind it."""
     kept: list[tuple[int, torch.Tensor]] = []
     value = batch
-    if value.is_floating_point() and _as_map(value) is not None:
+    if value.is_floating_point() and _as_map(value, windows=windows) is not None:
         kept.append((0, value.clone()))
     if value.ndim == 4:
         value = value.contiguous(memory_format=torch.channels_last)
     with torch.no_grad():
         for index, stage in enumerate(stages, start=1):
             value = stage(value)
-            if _as_map(value) is not None:
+            if _as_map(value, windows=windows) is not None:
                 # A copy, since the next stage may change its input in place.
                 kept = [*kept[1 - _TRIES :], (index, value.clone())]
     yield from reversed(kept)
 
 
-def _as_map(value: torch.Tensor) -> torch.Tensor | None:
-    """Return activations as (n, C, H, W), or None where they have no two-dimensional places."""
+def _as_map(value: torch.Tensor, *, windows: bool = False) -> torch.Tensor | None:
+    """Return activations as (n, C, H, W), or None where they have no two-dimensional places.
+
+    Of activations with windows, (n, windows, ...), it is (n * windows, C, H, W).
+    """
+    if windows:
+        return _as_map(value.flatten(0, 1)) if value.ndim > 3 else None
     if value.ndim == 4:
         _, first, second, third = value.shape
         if first == second != third:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from graft.errors import NotInstalledError, UnreadableInputError, must
+from graft.preprocess._mapped import as_file
 
 SHORTEST = 0.01
 """Seconds: what is shorter has no tone to speak of."""
@@ -90,31 +91,6 @@ def resampled(wave: np.ndarray, before: float, after: float) -> np.ndarray:
     return found
 
 
-class _Mapped(io.RawIOBase):
-    """A memory map as a file that is read without a copy of the whole; a place beyond its end is allowed, as in one."""
-
-    def __init__(self, content: Any) -> None:
-        self.content = content
-        self.place = 0
-
-    def tell(self) -> int:
-        """Return the place."""
-        return self.place
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move the place and return it."""
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self.place, io.SEEK_END: len(self.content)}[whence]
-        self.place = max(0, base + offset)
-        return self.place
-
-    def readinto(self, buffer: Any) -> int:
-        """Fill the buffer as far as there is content, and return how far."""
-        block = self.content[self.place : self.place + len(buffer)]
-        buffer[: len(block)] = block
-        self.place += len(block)
-        return len(block)
-
-
 @contextmanager
 def _opened(content: bytes) -> Iterator[Any]:
     """Open a recording. Raises UnreadableInputError for what libsndfile says of it, now or while it is read."""
@@ -122,7 +98,7 @@ def _opened(content: bytes) -> Iterator[Any]:
     if not content:
         raise UnreadableInputError(must("The recording", "a file with content", "0 bytes", ANOTHER))
     try:
-        with library.SoundFile(io.BytesIO(content) if isinstance(content, bytes) else _Mapped(content)) as sound:
+        with library.SoundFile(as_file(content)) as sound:
             yield sound
     except UnreadableInputError:
         raise

@@ -19,7 +19,8 @@ class Facts:
     format: str
     """What the bytes are, such as ``JPEG``, whatever the file is called."""
     shape: tuple[int, ...]
-    """Natural size: (height, width) in pixels for images, (samples, channels, samples a second) for recordings."""
+    """Natural size: (height, width) in pixels for images, (samples, channels, samples a second) for recordings,
+    (frames, height, width) for videos."""
     findings: tuple[Finding, ...] = ()
     """What is odd about it; a finding of severity ``error`` means that it is set aside."""
 
@@ -31,6 +32,8 @@ class Preprocess(ABC):
     modality: ClassVar[str]
     in_place: ClassVar[bool] = False
     """Whether it reads large inputs piece by piece: it is then given a memory map of them, as if it were bytes."""
+    settles: ClassVar[bool] = False
+    """Whether ``settled`` may change the shape, so that what a network makes of it is not known before."""
 
     @classmethod
     def taking(cls, expected: "Preprocess") -> "Preprocess":
@@ -47,6 +50,10 @@ class Preprocess(ABC):
         """Return it with those of the limits, such as ``max_pixels``, that it has."""
         own = {one.name for one in fields(self)}
         return replace(self, **{name: value for name, value in limits.items() if name in own})
+
+    def chosen(self, settings: Mapping[str, Any]) -> Self:
+        """Return it with the settings that a person gave. Raises SettingError that names all that are wrong."""
+        return build(type(self), settings, f"the preprocessing of {self.modality}", self)
 
     def settled(self, shapes: Sequence[tuple[int, ...]]) -> "Preprocess":
         """Return it with what the inputs decide, given the natural shape of each; as a rule that is nothing."""
@@ -106,6 +113,11 @@ class Preprocess(ABC):
     @abstractmethod
     def dtype(self) -> str:
         """NumPy name of the preprocessed array's dtype, such as ``uint8``."""
+
+    @property
+    def pooling(self) -> str:
+        """How the vectors of several windows of an input become one: ``mean`` or ``max``."""
+        return "mean"
 
     @property
     def varies(self) -> bool:

@@ -40,6 +40,7 @@ class Audio(Preprocess):
 
     modality: ClassVar[str] = "audio"
     in_place: ClassVar[bool] = True
+    settles: ClassVar[bool] = True
 
     size: tuple[int, ...] = (224, 224)
     """Height and width in pixels of what the backbone takes."""

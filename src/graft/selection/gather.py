@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -83,6 +83,8 @@ class Means:
     simple: bool
     """Whether features without a network are wanted too."""
     listener: Listener
+    preprocess: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of the preprocessing that hold whatever the inputs are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,14 +187,17 @@ def gather(
 ) -> Gathered:
     """Read, inspect, pass once and split; what cannot be used is set aside with its reason.
 
-    ``task`` has its settings and has seen no labels. Raises DataError where fewer than two classes are left.
+    ``backbone`` is whole: what the head takes of it is known when the inputs have been seen. ``task`` has its settings
+    and has seen no labels. Raises DataError where fewer than two classes are left, SettingError for a head that does
+    not fit.
     """
     for note in dataset.notes:
         means.listener.say(note)
     start = time.perf_counter()
     form = backbone.preprocess
     scanned = data.scan(dataset, form.inspect, in_place=form.in_place, progress=means.listener.progress)
-    backbone = backbone.given(form.settled([one.shape for one in scanned.facts]))
+    settled = form.settled([one.shape for one in scanned.facts]).chosen(means.preprocess)
+    backbone = backbone.given(settled).ending_in(head.takes)
     looked = time.perf_counter()
     extraction = features.extract(
         scanned.examples,

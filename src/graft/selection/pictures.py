@@ -8,6 +8,7 @@ import numpy as np
 from graft.errors import GraftError
 from graft.evaluation.explain import erasure, grad_cam, overlay
 from graft.evaluation.report import Alike, Mistake, Suspect
+from graft.preprocess import sheet
 from graft.selection.gather import Gathered
 from graft.selection.shipping import Shipped
 from graft.types import Example, Finding
@@ -84,10 +85,16 @@ def _heats(
     form = backbone.preprocess
     inputs = np.stack([form.fit(form.decode(one.read(in_place=form.in_place))) for one in examples])
     stages = [backbone.normalise, *(stage.module for stage in backbone.stages)]
-    maps = grad_cam(stages, shipped.assembled.head, inputs, said)
+    windows = backbone.windowed
+    if inputs.ndim != 4 + windows:  # what the network saw is no picture
+        return [None] * len(examples)
+    maps = grad_cam(stages, shipped.assembled.head, inputs, said, windows=windows)
     if maps is None:
         return [None] * len(examples)
-    return [overlay(np.moveaxis(seen, 0, -1), heat) for seen, heat in zip(inputs, maps, strict=True)]
+    seen = np.moveaxis(inputs, -3, -1)
+    if windows:
+        seen, maps = (np.stack([sheet(one) for one in each]) for each in (seen, maps))
+    return [overlay(one, heat) for one, heat in zip(seen, maps, strict=True)]
 
 
 def _marks(shipped: Shipped, example: Example, said: int) -> tuple[tuple[str, float], ...]:

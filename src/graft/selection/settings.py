@@ -47,11 +47,11 @@ def plan(strategy: str, head: str, settings: Mapping[str, Any], task: str = "cla
     known = {name: {one.name for one in strategies.REGISTRY.settings(name)} for name in chosen}
     own: dict[str, dict[str, Any]] = {name: {} for name in chosen}
     faults: list[str] = []
-    made = _tried(lambda: heads.REGISTRY.create(head, _under("head", settings)), faults)
-    taught = _tried(lambda: _task(task, _under("task", settings)), faults)
+    made = _tried(lambda: heads.REGISTRY.create(head, under("head", settings)), faults)
+    taught = _tried(lambda: _task(task, under("task", settings)), faults)
     for key, value in settings.items():
         first, _, rest = key.partition(".")
-        if first in ("head", "task") and rest:
+        if first in ("head", "task", "preprocess") and rest:
             continue
         if first in own and rest:
             own[first][rest] = value
@@ -78,7 +78,7 @@ def plan(strategy: str, head: str, settings: Mapping[str, Any], task: str = "cla
     return Plan(tuple((name, one) for name, one in built if one is not None), made, start(made), taught)
 
 
-def _under(first: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+def under(first: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that begin with a name and a dot, without it."""
     return {key.partition(".")[2]: value for key, value in settings.items() if key.startswith(f"{first}.")}
 
@@ -120,7 +120,9 @@ def _refuse(strategy: str, head: str, task: str) -> None:
 
 
 def check(chosen: Plan, backbone: Backbone, augmentation: str) -> None:
-    """Raise SettingError where a strategy does not fit the backbone, or there is no such augmentation."""
+    """Raise SettingError where a head or strategy does not fit the backbone, or there is no such augmentation."""
+    if not backbone.preprocess.settles:
+        backbone = backbone.ending_in(chosen.head.takes)
     for _, strategy in chosen.strategies:
         strategy.cut(backbone)
     backbone.preprocess.check_augmentation(augmentation)

@@ -14,25 +14,24 @@ from graft.errors import DataError, SettingError, must
 from graft.evaluation import card
 from graft.evaluation import report as reports
 from graft.features import Store
-from graft.heads import Head
 from graft.selection.gather import Gathered, Means, gather
 from graft.selection.journal import Journal
 from graft.selection.ladder import Climb, Rung, climb, spoken
 from graft.selection.lessons import more_labels, suspects
 from graft.selection.pictures import album
 from graft.selection.rungs import Budget, steps
-from graft.selection.settings import Plan
+from graft.selection.settings import Plan, under
 from graft.selection.shipping import ship
 from graft.selection.telling import Told
 from graft.types import Finding, Listener, digest
 
 
-def network(recipe: Recipe, modality: str, head: Head) -> Backbone:
-    """Return the backbone of a recipe, ending in what the head takes. Raises UnknownNameError, WeightsError."""
+def network(recipe: Recipe, modality: str) -> Backbone:
+    """Return the whole backbone of a recipe. Raises UnknownNameError, WeightsError, SettingError."""
     name = recipe.backbone if recipe.backbone != "auto" else backbones.DEFAULT[modality]
-    found = backbones.load(name, weights=recipe.weights, seed=recipe.seed).ending_in(head.takes)
+    found = backbones.load(name, weights=recipe.weights, seed=recipe.seed)
     taking = preprocess.REGISTRY.get(modality).taking(found.preprocess)
-    return found.given(taking.limited(max_pixels=recipe.max_pixels))
+    return found.given(taking.limited(max_pixels=recipe.max_pixels).chosen(under("preprocess", recipe.settings)))
 
 
 def look(recipe: Recipe, plan: Plan, dataset: Dataset, backbone: Backbone, listener: Listener) -> Gathered:
@@ -45,6 +44,7 @@ def look(recipe: Recipe, plan: Plan, dataset: Dataset, backbone: Backbone, liste
         seed=recipe.seed,
         class_weights=recipe.class_weights == "balanced",
         simple=recipe.strategy == "auto",
+        preprocess=under("preprocess", recipe.settings),
         listener=listener,
     )
     if means.class_weights and plan.task.form != "class":

@@ -16,6 +16,9 @@ class Modality(ABC):
     written: ClassVar[bool] = False
     """Whether an input may stand as it is in a table's cell or on the command line, not only in a file."""
 
+    networks: ClassVar[tuple[str, ...]] = ()
+    """Other modalities whose networks take it too, once it is prepared, such as ``image`` for what can be drawn."""
+
     @staticmethod
     @abstractmethod
     def recognises(head: bytes) -> bool:

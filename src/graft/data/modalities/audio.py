@@ -26,6 +26,7 @@ class Audio(Modality):
 
     suffixes: ClassVar[frozenset[str]] = _SUFFIXES
     plural: ClassVar[str] = "recordings"
+    networks: ClassVar[tuple[str, ...]] = ("image",)
 
     @staticmethod
     def recognises(head: bytes) -> bool:

@@ -20,7 +20,8 @@ from graft.types import Example, LabelForm, Part
 
 INPUT_NAMES = (
     "path", "filepath", "file", "filename", "image", "imagepath", "imagefile", "imagename", "img", "imgpath", "photo",
-    "picture", "audio", "audiopath", "audiofile", "recording", "sound", "wav", "clip",
+    "picture", "audio", "audiopath", "audiofile", "recording", "sound", "wav", "clip", "video", "videopath",
+    "videofile", "movie",
 )  # fmt: skip
 TEXT_NAMES = (
     "text", "texts", "sentence", "content", "message", "body", "review", "comment", "utterance", "question", "query",
