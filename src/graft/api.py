@@ -242,11 +242,15 @@ def show(folder: str | Path) -> dict[str, Any]:
 def listing(what: str, *, settings: bool = False, modality: str | None = None) -> list[dict[str, Any]]:
     """Return what there is of ``backbones`` and the other lists of ``graft list``, as plain data.
 
-    ``modality`` keeps the backbones that take it. Raises UnknownNameError.
+    ``modality`` keeps the backbones that are made for it, and its default. Raises UnknownNameError.
     """
     if what == "backbones":
         known = modality is None or data.modalities.REGISTRY.get(modality)
-        return [asdict(one) for one in backbones.listing() if known and modality in (None, one.modality)]
+        default = backbones.DEFAULT.get(modality or "")
+        kept = [
+            one for one in backbones.listing() if known and (modality in (None, one.modality) or one.name == default)
+        ]
+        return [asdict(one) for one in kept]
     if what == "metrics":
         return [{"name": name, "summary": str(one.__doc__).partition("\n")[0]} for name, one in METRICS.items()]
     folders = {

@@ -5,7 +5,7 @@ import glob
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -210,8 +210,7 @@ def load(folder: Path) -> Assembled:
     else:
         source = backbones.skeleton(told["name"], told["family"], told.get("settings"))
     specification = preprocess.REGISTRY.get(manifest["modality"]).from_json(manifest["preprocess"])
-    kept = [one for one, name in zip(source.stages, told["stages"], strict=False) if one.name == name]
-    source = replace(source, stages=tuple(kept)).given(specification)
+    source = _as_fitted(source, told["stages"]).given(specification)
     body = {name: value for name, value in tensors.items() if name.startswith(BODY)}
     if manifest["slim"]:
         body = backbones.tensors_of(source) | body
@@ -225,6 +224,13 @@ def load(folder: Path) -> Assembled:
     head = head_settings.build(manifest["head_shape"], task.outputs).eval().requires_grad_(False)
     _fill(head, {n.removeprefix(TOP): value for n, value in tensors.items() if n.startswith(TOP)}, folder)
     return Assembled(network, head, task, manifest)
+
+
+def _as_fitted(source: Backbone, names: Sequence[str]) -> Backbone:
+    """Return a network with the stages that a model has of it, and the pooling that was added for its head."""
+    kept = tuple(one for one, name in zip(source.stages, names, strict=False) if one.name == name)
+    shortened = replace(source, stages=kept)
+    return shortened.averaged() if "pool" in names[len(kept) :] else shortened
 
 
 def _pretrained(told: Mapping[str, Any], manifest: Mapping[str, Any]) -> Backbone:

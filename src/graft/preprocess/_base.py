@@ -108,6 +108,11 @@ class Preprocess(ABC):
         """NumPy name of the preprocessed array's dtype, such as ``uint8``."""
 
     @property
+    def stretches(self) -> bool:
+        """Whether a network that takes this takes the same with another length of its first axis too."""
+        return False
+
+    @property
     def varies(self) -> bool:
         """Whether inputs differ in how much of their first axis is padding: see ``length``."""
         return False
