@@ -247,10 +247,8 @@ def listing(what: str, *, settings: bool = False, modality: str | None = None) -
     if what == "backbones":
         known = modality is None or data.modalities.REGISTRY.get(modality)
         default = backbones.DEFAULT.get(modality or "")
-        kept = [
-            one for one in backbones.listing() if known and (modality in (None, one.modality) or one.name == default)
-        ]
-        return [asdict(one) for one in kept]
+        rows = backbones.listing() if known else ()
+        return [asdict(one) for one in rows if modality in (None, one.modality) or one.name == default]
     if what == "metrics":
         return [{"name": name, "summary": str(one.__doc__).partition("\n")[0]} for name, one in METRICS.items()]
     folders = {

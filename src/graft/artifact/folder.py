@@ -230,7 +230,7 @@ def _as_fitted(source: Backbone, names: Sequence[str]) -> Backbone:
     """Return a network with the stages that a model has of it, and the pooling that was added for its head."""
     kept = tuple(one for one, name in zip(source.stages, names, strict=False) if one.name == name)
     shortened = replace(source, stages=kept)
-    return shortened.averaged() if "pool" in names[len(kept) :] else shortened
+    return shortened.ending_in("vector") if "pool" in names[len(kept) :] else shortened
 
 
 def _pretrained(told: Mapping[str, Any], manifest: Mapping[str, Any]) -> Backbone:

@@ -104,15 +104,11 @@ class Backbone:
                 whole = count == self.n_stages
                 return self if whole else replace(self, stages=self.stages[:count], classifier=nn.Identity())
         if kind == "vector":
-            return self.averaged()
+            shape = self.stages[-1].shape
+            pool = Stage("pool", Average(tokens=len(shape) == 2), (shape[-1] if len(shape) == 2 else shape[0],))
+            return replace(self, stages=(*self.stages, pool), classifier=nn.Identity())
         do = "Take the linear head, or another backbone"
         raise SettingError(must("head", f"one that fits {self.name}", f"one that takes a {kind}", do))
-
-    def averaged(self) -> "Backbone":
-        """Return the backbone with a last stage, ``pool``, that takes the mean over a map's places or over tokens."""
-        shape = self.stages[-1].shape
-        pool = Stage("pool", Average(tokens=len(shape) == 2), (shape[-1] if len(shape) == 2 else shape[0],))
-        return replace(self, stages=(*self.stages, pool), classifier=nn.Identity())
 
     def given(self, preprocess: Preprocess) -> "Backbone":
         """Return the backbone behind another preprocessing of the same form, or of several such windows an input.

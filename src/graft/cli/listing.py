@@ -42,10 +42,8 @@ def listing(
         print(
             "Any other torchvision classifier or timm model works too, and what transformers can build from a folder or"
         )
-        print(
-            "a repository of the hub (organisation/name): give its name. `file:` stands for a file of your own, given by"
-        )
-        print("--weights. Recordings are drawn for any network of images. * is the default.")
+        print("a repository of the hub (organisation/name): give its name. `file:` is what you give by --weights.")
+        print("Recordings are drawn for any network of images. * is the default.")
     else:
         for row in rows:
             print(f"{row['name']}: {row['summary']}")
