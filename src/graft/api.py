@@ -247,8 +247,8 @@ def listing(what: str, *, settings: bool = False, modality: str | None = None) -
     if what == "backbones":
         known = modality is None or data.modalities.REGISTRY.get(modality)
         default = backbones.DEFAULT.get(modality or "")
-        rows = backbones.listing() if known else ()
-        return [asdict(one) for one in rows if modality in (None, one.modality) or one.name == default]
+        listed = backbones.listing() if known else ()
+        return [asdict(one) for one in listed if modality in (None, one.modality) or one.name == default]
     if what == "metrics":
         return [{"name": name, "summary": str(one.__doc__).partition("\n")[0]} for name, one in METRICS.items()]
     folders = {

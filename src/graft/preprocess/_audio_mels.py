@@ -36,7 +36,7 @@ def _triangles(places: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """Return one triangle a band over places, (places, bands)."""
     rising = (places[:, None] - edges[None, :-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[None, 2:] - places[:, None]) / (edges[2:] - edges[1:-1])
-    return np.maximum(0, np.minimum(rising, falling))
+    return np.asarray(np.maximum(0, np.minimum(rising, falling)))
 
 
 @lru_cache(maxsize=8)
@@ -53,7 +53,7 @@ def whisper_bank(rate: int, bands: int) -> np.ndarray:
     low, high = slaney_mel(np.array([0.0, 8000.0]))
     edges = slaney_hertz(np.linspace(low, high, bands + 2))
     found = _triangles(np.linspace(0, rate // 2, FRAME // 2 + 1), edges)
-    return (found * 2.0 / (edges[2:] - edges[:-2])).astype(np.float32)
+    return np.asarray(found * 2.0 / (edges[2:] - edges[:-2]), np.float32)
 
 
 def frames_of(samples: int) -> int:
