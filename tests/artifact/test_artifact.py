@@ -12,10 +12,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from graft import api, artifact
+from graft import api, artifact, backbones
 from graft.artifact import folder as folders
 from graft.artifact import manifest as manifests
 from graft.errors import ArtifactError, GraftError
+from graft.heads.linear import Linear
+from graft.preprocess.audio import Audio
+from graft.tasks.classification import Classification
 from graft.types import Example
 
 
@@ -311,3 +314,23 @@ def test_what_a_killed_save_left_behind_goes_with_the_next(probe, tmp_path):
     artifact.save(out, artifact.load(probe.folder))
     assert not dead.exists()
     assert living.exists() and other.exists()
+
+
+@pytest.mark.parametrize("windows", [1, 2])
+def test_a_pooling_that_was_added_for_the_head_is_there_again(tmp_path, one_thread, windows):
+    """SqueezeNet never makes a vector: a fit puts a mean over its last map, and a load must too."""
+    backbone = backbones.load("squeezenet1_1", weights="random").ending_in("vector")
+    assert backbone.stages[-1].name == "pool"
+    backbone = backbone.given(Audio(size=backbone.preprocess.shape[1:], windows=windows))
+    head, task = Linear(), Classification(classes=("a", "b"))
+    (width,) = backbone.stages[-1].shape
+    told = {**artifact.describe(backbone, backbone.n_stages, head, task), "head_shape": [width], "temperature": 1.0}
+    model = artifact.Assembled(backbone, head.build((width,), 2), task, told)
+    folders.save(tmp_path / "model", model)
+    again = artifact.load(tmp_path / "model")
+    assert [(one.name, one.shape) for one in again.backbone.stages] == [(s.name, s.shape) for s in backbone.stages]
+    x = torch.zeros(1, *backbone.preprocess.shape, dtype=torch.uint8)
+    with torch.no_grad():
+        found, wanted = (one.prefix(one.n_stages)(x) for one in (again.backbone, backbone))
+        assert again.head(found).shape == (1, 2)
+    assert torch.equal(found, wanted)

@@ -5,8 +5,10 @@ import sys
 
 import pytest
 
-from graft.backbones import listing
+from graft import api
+from graft.backbones import REGISTRY, listing, load
 from graft.backbones._catalog import entries
+from graft.backbones._nets.wavenet import WavenetSizes
 
 
 def here(name):
@@ -70,6 +72,29 @@ def test_sources_are_those_of_the_libraries():
             published = timm.get_pretrained_cfg(name)
             assert published.hf_hub_id == entry.get("hub")
             assert "hub" in entry or published.url == entry["url"]
+
+
+def test_our_own_networks_are_listed_with_what_a_person_gives():
+    own = {one.name: one for one in listing() if one.source.startswith("file:")}
+    assert set(own) == {"word2vec", "word2vec_sif", "awd_lstm", "elmo", "wavenet"}
+    assert not any(one.here or one.default for one in own.values())
+    families = {name: REGISTRY.create(one.family) for name, one in own.items()}
+    assert all(families[name].knows(name) and families[name].modality == one.modality for name, one in own.items())
+    assert own["wavenet"].parameters == load("wavenet", weights="random").parameters()
+    assert f"{WavenetSizes().receptive_field:,} samples, {WavenetSizes().receptive_seconds:g} s" in own["wavenet"].note
+
+
+@pytest.mark.parametrize(
+    ("modality", "some", "none"),
+    [
+        ("audio", {"wavenet", "whisper-base", "tf_efficientnet_lite0"}, {"elmo", "resnet18"}),
+        ("text", {"elmo", "word2vec", "all-MiniLM-L6-v2"}, {"wavenet", "tf_efficientnet_lite0"}),
+    ],
+)
+def test_a_modality_lists_its_networks_and_its_default(modality, some, none):
+    names = {row["name"] for row in api.listing("backbones", modality=modality)}
+    assert some <= names
+    assert not none & names
 
 
 def test_left_out_branches_are_said():

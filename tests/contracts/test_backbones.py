@@ -13,6 +13,8 @@ from graft.backbones._family import Network
 LISTED = {one.name: one for one in listing()}
 FETCHED = [name for name, one in LISTED.items() if one.family == "transformers" and not one.here]
 """Their configurations are not part of a library: ``test_transformers`` builds small ones of each kind."""
+OTHERS = [name for name, one in LISTED.items() if one.family == "sound" or one.source.startswith("file:")]
+"""Large networks of sound, and our own, whose sizes are those of files: they have contract tests of their own."""
 SEED = 3
 
 
@@ -49,7 +51,7 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-@pytest.fixture(scope="module", params=[name for name in LISTED if name not in FETCHED])
+@pytest.fixture(scope="module", params=[name for name in LISTED if name not in (*FETCHED, *OTHERS)])
 def case(request, one_thread):
     listed = LISTED[request.param]
     backbone = load(f"{listed.family}:{listed.name}", weights="random", seed=SEED)

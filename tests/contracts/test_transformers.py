@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import tiny_transformers
-from graft.backbones import load, skeleton, tensors_of, with_tensors
+from graft.backbones import load, sha256_of, skeleton, tensors_of, with_tensors
 from graft.backbones._transformer_stages import LAYERED, Pool
 from graft.backbones.transformers import Transformers
 
@@ -101,6 +101,15 @@ def test_it_travels_without_its_folder(backbone, folder, kind):
         twin = copy.deepcopy(filled.suffix(1))
         assert torch.equal(twin(backbone.prefix(1)(ids)), wanted)
     assert [(s.name, s.shape) for s in filled.stages] == [(s.name, s.shape) for s in backbone.stages]
+
+
+def test_every_layer_counts_in_the_hash(backbone):
+    modules = copy.deepcopy([stage.module for stage in backbone.stages])
+    seen = {sha256_of(modules)}
+    for module in modules[:-1]:
+        next(iter(module.state_dict().values())).reshape(-1)[0] += 1
+        seen.add(sha256_of(modules))
+    assert len(seen) == len(modules)
 
 
 def test_weights_of_a_model_with_heads_fit(kind, folder, tmp_path, backbone):

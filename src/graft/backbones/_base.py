@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import torch
 from torch import nn
+from torch.func import functional_call
 
 from graft.errors import SettingError, must
 from graft.preprocess import Preprocess
@@ -139,21 +140,33 @@ class Backbone:
         """Return the backbone behind another preprocessing of the same form, or of several such windows an input.
 
         Every stage then does with each window what it does with one input, and a last stage, ``windows``, takes the
-        mean over them, or what else the preprocessing's ``pooling`` says. Raises SettingError for any other form.
+        mean over them, or what else the preprocessing's ``pooling`` says. Where the backbone's own preprocessing
+        ``stretches``, the first axis of one input may have another length. Raises SettingError for any other form.
         """
-        if preprocess.shape == self.preprocess.shape:
-            return replace(self, preprocess=preprocess)
-        windows, form = preprocess.shape[0], preprocess.shape[1:]
-        if form != self.preprocess.shape:
-            wanted = f"of the form {self.preprocess.shape} for {self.name}"
-            raise SettingError(must("inputs", wanted, preprocess.shape, "Take another backbone"))
-        each = tuple(Stage(one.name, Each(one.module), (windows, *one.shape)) for one in self.stages)
-        pooled = Stage("windows", POOLINGS[preprocess.pooling](), self.stages[-1].shape)
+        several = len(preprocess.shape) > len(self.preprocess.shape)
+        form = preprocess.shape[1:] if several else preprocess.shape
+        stages = self._of_length(form)
+        if not several:
+            return replace(self, stages=stages, preprocess=preprocess)
+        windows = preprocess.shape[0]
+        each = tuple(Stage(one.name, Each(one.module), (windows, *one.shape)) for one in stages)
+        pooled = Stage("windows", POOLINGS[preprocess.pooling](), stages[-1].shape)
         frozen([one.module for one in (*each, pooled)])
         normalise = Each(self.normalise)
         return replace(
             self, normalise=normalise, stages=(*each, pooled), classifier=nn.Identity(), preprocess=preprocess
         )
+
+    def _of_length(self, form: tuple[int, ...]) -> tuple[Stage, ...]:
+        """Return the stages for inputs of that form. Raises SettingError where they do not take it."""
+        own = self.preprocess.shape
+        if form == own:
+            return self.stages
+        if not self.preprocess.stretches or form[1:] != own[1:]:
+            raise SettingError(must("inputs", f"of the form {own} for {self.name}", form, "Take another backbone"))
+        modules = [stage.module for stage in self.stages]
+        shapes = followed([self.normalise, *modules], form, getattr(torch, self.preprocess.dtype))[1:]
+        return tuple(replace(stage, shape=shape) for stage, shape in zip(self.stages, shapes, strict=True))
 
     def find(self, name: str) -> int:
         """Return the cut before the stage of that name. Raises SettingError."""
@@ -220,6 +233,22 @@ def frozen(modules: Sequence[nn.Module]) -> None:
     """Put modules into eval mode and switch their gradients off."""
     for module in modules:
         module.eval().requires_grad_(False)
+
+
+def followed(modules: Sequence[nn.Module], shape: tuple[int, ...], dtype: torch.dtype) -> list[tuple[int, ...]]:
+    """Return the shape of each module's output, batch axis left out, as one input goes from one to the next.
+
+    ``shape`` is the input's. On torch's meta device, where shapes are followed and nothing is computed.
+    """
+    found = []
+    x = torch.zeros(1, *shape, dtype=dtype, device="meta")
+    with torch.no_grad():
+        for module in modules:
+            tensors = {name: tensor.to("meta") for name, tensor in module.state_dict().items()}
+            tensors |= {name: tensor.to("meta") for name, tensor in module.named_buffers()}
+            x = functional_call(module, tensors, x)
+            found.append(tuple(x.shape[1:]))
+    return found
 
 
 def output_shape(module: nn.Module, shape: tuple[int, ...]) -> tuple[int, ...]:

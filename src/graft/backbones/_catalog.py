@@ -25,16 +25,16 @@ class Listed:
     name: str
     family: str
     modality: str
-    parameters: int
-    """In the stages; the original classifier is not counted."""
+    parameters: int | None
+    """In the stages; the original classifier is not counted. None where a person's file decides."""
     input_size: tuple[int, ...]
-    """(height, width) in pixels, or (tokens,)."""
-    features: int
-    """Length of the feature vector that a linear probe gets."""
+    """(height, width) in pixels, (tokens,), (frames,), or (samples a second,) where any length is taken."""
+    features: int | None
+    """Length of the feature vector that a linear probe gets; None where a person's file decides."""
     licence: str
     """Of the weights, SPDX name."""
     source: str
-    """``package:...``, an address, or ``hub:repository``."""
+    """``package:...``, an address, ``hub:repository``, or ``file:`` and what a person gives by ``--weights``."""
     here: bool
     """Whether the weights are on this machine."""
     default: bool
@@ -58,9 +58,9 @@ def listing() -> tuple[Listed, ...]:
             name=name,
             family=entry["family"],
             modality=entry["modality"],
-            parameters=entry["parameters"],
+            parameters=entry.get("parameters"),
             input_size=tuple(entry["input_size"]),
-            features=entry["features"],
+            features=entry.get("features"),
             licence=entry["licence"],
             source=_source(entry),
             here=_here(entry),
@@ -79,6 +79,8 @@ def package_of(name: str, family: str) -> str | None:
 
 
 def _source(entry: dict[str, Any]) -> str:
+    if "files" in entry:
+        return f"file:{entry['files']}"
     if "package" in entry and (_packaged(entry) or "hub" not in entry):
         return f"package:{entry['package'].partition(':')[0]}"
     return f"hub:{entry['hub']}" if "hub" in entry else str(entry["url"])
@@ -89,11 +91,13 @@ def _packaged(entry: dict[str, Any]) -> bool:
 
 
 def _here(entry: dict[str, Any]) -> bool:
+    if "files" in entry:
+        return False
     if _packaged(entry):
         return True
     if "hub" in entry:
         repository = _hugging_face() / f"models--{entry['hub'].replace('/', '--')}" / "snapshots"
-        return any(repository.glob("*/model.safetensors"))
+        return any(any(repository.glob(f"*/{file}")) for file in ("model.safetensors", "pytorch_model.bin"))
     return (_torch_hub() / "checkpoints" / str(entry["url"]).rpartition("/")[2]).is_file()
 
 

@@ -5,6 +5,7 @@ import threading
 import urllib.error
 import urllib.request
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
@@ -55,8 +56,17 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def sha256_of(modules: Sequence[nn.Module]) -> str:
-    """Return the sha-256 in hex of the modules' tensors, sorted by name: name, dtype, shape and bytes of each."""
-    tensors = {name: tensor for module in modules for name, tensor in module.state_dict().items()}
+    """Return the sha-256 in hex of the modules' tensors, sorted by name: name, dtype, shape and bytes of each.
+
+    Where several modules name a tensor alike, as layers do, the module's number stands before the name.
+    """
+    states = [module.state_dict() for module in modules]
+    often = Counter(name for state in states for name in state)
+    tensors = {
+        name if often[name] == 1 else f"{number}.{name}": tensor
+        for number, state in enumerate(states)
+        for name, tensor in state.items()
+    }
     state = sha256()
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()

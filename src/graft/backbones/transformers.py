@@ -5,28 +5,25 @@ A name is one of the catalogue, a repository of the Hugging Face hub (``organisa
 """
 
 import inspect
-import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import torch
 from torch import nn
 
 from graft.backbones._bert import Bert, is_plain
-from graft.backbones._catalog import entries, package_of
+from graft.backbones._catalog import entries
 from graft.backbones._family import Family, Network, Piece, Pretrained
+from graft.backbones._published import HUB_NAME, Find, files_of, is_folder, json_of, required, weight_files
 from graft.backbones._transformer_stages import POOLINGS, Encoder, Pool, Pooling, Tokens, Whole, stages
-from graft.backbones._weights import hub_file, no_weights, package_file, read_tensors
-from graft.errors import GraftError, SettingError, WeightsError, must
+from graft.backbones._weights import read_tensors
+from graft.errors import SettingError, WeightsError, must
 from graft.preprocess.text import Text
 
 LONGEST = 512
 """Tokens: a network that could take more is not given more, since its cost grows with their square."""
-HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 OLD_NAMES = (("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias"))
 CONSTANT = re.compile(r"(^|\.)(position_ids|attn\.(masked_)?bias|rotary_emb\.inv_freq)$")
 """Tensors that older files hold and that every network makes itself."""
@@ -37,8 +34,6 @@ PUBLISHED_POOLINGS: dict[str, Pooling] = {
     "pooling_mode_mean_tokens": "mean",
 }
 """What sentence-transformers calls them in ``1_Pooling/config.json``."""
-Find = Callable[[str], Path | None]
-"""From the name of a file that belongs to a network to where it lies."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,13 +52,13 @@ class Transformers(Family):
         bare, _, pooling = name.partition("@")
         if pooling and pooling not in POOLINGS:
             return False
-        return bare in self.names() or _is_folder(bare) or HUB_NAME.fullmatch(bare) is not None
+        return bare in self.names() or is_folder(bare) or HUB_NAME.fullmatch(bare) is not None
 
     def build(self, name: str) -> Network:
         """Return the network of a configuration, with its tokenizer. Raises WeightsError where files are missing."""
         bare, _, pooling = name.partition("@")
-        find, _ = _files(bare)
-        config = _json(_required(find, "config.json", bare))
+        find, _ = files_of(bare, "transformers")
+        config = json_of(required(find, "config.json", bare))
         file = find("tokenizer.json")
         if file is None:
             do = "Save it beside the weights, as save_pretrained of a fast tokenizer does"
@@ -101,9 +96,9 @@ class Transformers(Family):
     def pretrained(self, name: str) -> Pretrained:
         """Return the weights beside the configuration. Raises WeightsError where they are neither here nor in reach."""
         bare = name.partition("@")[0]
-        find, source = _files(bare)
+        find, source = files_of(bare, "transformers")
         tensors: dict[str, torch.Tensor] = {}
-        for file in _weight_files(find, bare):
+        for file in weight_files(find, bare):
             tensors |= read_tensors(file)
         return Pretrained(tensors, source)
 
@@ -157,13 +152,13 @@ def _sentence(find: Find, config: Mapping[str, Any]) -> dict[str, Any]:
     modules = find("modules.json")
     if modules is None:
         return {**settings, "pooling": _usual_pooling(kind)}
-    kinds = {str(one["type"]).rpartition(".")[2]: str(one["path"]) for one in _json(modules)}
+    kinds = {str(one["type"]).rpartition(".")[2]: str(one["path"]) for one in json_of(modules)}
     settings["normalised"] = "Normalize" in kinds
     if "Pooling" in kinds and (file := find(f"{kinds['Pooling']}/config.json")) is not None:
-        told = _json(file)
+        told = json_of(file)
         settings["pooling"] = next((how for key, how in PUBLISHED_POOLINGS.items() if told.get(key)), "mean")
     if (file := find("sentence_bert_config.json")) is not None:
-        settings["max_length"] = min(settings["max_length"], int(_json(file).get("max_seq_length") or made))
+        settings["max_length"] = min(settings["max_length"], int(json_of(file).get("max_seq_length") or made))
     return settings
 
 
@@ -182,60 +177,6 @@ def _positions(kind: str, config: Mapping[str, Any]) -> int:
     found = config.get("max_position_embeddings") or config.get("n_positions") or LONGEST
     begin = int(config.get("pad_token_id") or 1) + 1 if kind in ("roberta", "xlm-roberta", "camembert") else 0
     return int(found) - begin
-
-
-def _is_folder(name: str) -> bool:
-    return (Path(name).expanduser() / "config.json").is_file()
-
-
-def _files(name: str) -> tuple[Find, str]:
-    """Return what finds a network's files, and where they come from."""
-    package = package_of(name, "transformers")
-    folder = package_file(package) if package else None
-    source = f"package:{package.partition(':')[0]}" if package else ""
-    if folder is None and _is_folder(name):
-        folder = Path(name).expanduser().absolute()
-        source = f"folder:{folder}"
-    if folder is not None:
-        here = folder
-        return lambda file: here / file if (here / file).is_file() else None, source
-    repository = str(entries().get(name, {}).get("hub", name))
-
-    @cache
-    def fetched(file: str) -> Path | None:
-        try:
-            return hub_file(repository, file, name)
-        except GraftError:
-            if file == "config.json":
-                raise
-            return None
-
-    return fetched, f"hub:{repository}"
-
-
-def _required(find: Find, file: str, name: str) -> Path:
-    found = find(file)
-    if found is None:
-        raise WeightsError(must(f"the folder of {name}", f"one with a {file}", "none", "Give another folder"))
-    return found
-
-
-def _json(file: Path) -> Any:
-    try:
-        return json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise WeightsError(must(str(file), "a JSON file", str(error), "Fetch it again")) from error
-
-
-def _weight_files(find: Find, name: str) -> list[Path]:
-    """Return the files that hold the weights: one, or the parts that an index names. Raises WeightsError."""
-    for single in ("model.safetensors", "pytorch_model.bin"):
-        if (file := find(single)) is not None:
-            return [file]
-        if (index := find(f"{single}.index.json")) is not None:
-            parts = sorted(set(_json(index)["weight_map"].values()))
-            return [_required(find, str(part), name) for part in parts]
-    raise no_weights(name)
 
 
 def _named(tensors: Mapping[str, torch.Tensor], network: Network) -> dict[str, torch.Tensor]:

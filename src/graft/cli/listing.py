@@ -42,7 +42,8 @@ def listing(
         print(
             "Any other torchvision classifier or timm model works too, and what transformers can build from a folder or"
         )
-        print("a repository of the hub (organisation/name): give its name. * is the default.")
+        print("a repository of the hub (organisation/name): give its name. `file:` is what you give by --weights.")
+        print("Recordings are drawn for any network of images. * is the default.")
     else:
         for row in rows:
             print(f"{row['name']}: {row['summary']}")
@@ -56,9 +57,9 @@ def _backbones(rows: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
         [
             row["name"] + ("*" if row["default"] else ""),
             row["family"],
-            f"{row['parameters'] / 1e6:.1f} M",
+            "by file" if row["parameters"] is None else f"{row['parameters'] / 1e6:.1f} M",
             f"{row['input_size'][-1]} {row['unit']}",
-            str(row["features"]),
+            "by file" if row["features"] is None else str(row["features"]),
             row["licence"],
             "yes" if row["here"] else "no",
         ]

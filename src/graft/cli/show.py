@@ -1,5 +1,6 @@
 """``graft show``: what a model is, from its manifest."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -26,6 +27,7 @@ def show(
         rows = [
             ["backbone", f"{backbone['name']} ({backbone['family']})"],
             ["weights", f"{backbone['weights']['source']}, {backbone['weights']['licence']}"],
+            ["receptive field", _field(backbone.get("settings", {}).get("receptive_field"))],
             ["cut", f"{told['cut']} of {len(backbone['stages'])} stages"],
             ["strategy", str(told.get("strategy", ""))],
             ["head", told["head"]["name"]],
@@ -35,7 +37,7 @@ def show(
             ["fingerprint", str(data.get("fingerprint", ""))],
             ["made", f"{told.get('created', '')} with graft {told.get('graft', '')}"],
         ]
-        table("", ["", str(model)], [row for row in rows if row[1] != "0: "])
+        table("", ["", str(model)], [row for row in rows if row[1] not in ("0: ", "")])
         if told.get("test"):
             table("Test", ["metric", "value", "95 % interval", "n"], estimates(told["test"]))
     if open_report:
@@ -44,3 +46,8 @@ def show(
             do = "Fit again to write one"
             raise ArtifactError(must("report.html", "in the model folder", f"none in {model}", do))
         typer.launch(report.absolute().as_uri())
+
+
+def _field(told: Mapping[str, float] | None) -> str:
+    """Return how much sound one output of a network depends on, where it says so."""
+    return f"{told['samples']:,} samples, {told['seconds']:g} s" if told else ""

@@ -30,6 +30,9 @@ SPEED = 1.1
 SEMITONES = 2.0
 SHIFT = 0.2
 NOISE = (10.0, 40.0)
+VOCODER = 1024
+"""Samples of a frame of the phase vocoder."""
+HOP = VOCODER // 4
 MASKS = 2
 MASKED = 0.15
 """The largest share of the bands, or of the time, that one mask hides."""
@@ -83,6 +86,57 @@ WAVES: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
 def pitch_factor(rng: np.random.Generator) -> float:
     """Return by which factor tones are raised: up to 2 semitones either way."""
     return float(2 ** (rng.uniform(-SEMITONES, SEMITONES) / 12))
+
+
+def pitched(waves: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Raise or lower all windows by up to 2 semitones, their length as it was."""
+    factor = pitch_factor(rng)
+    return np.stack([raised(one, factor) for one in waves])
+
+
+def raised(wave: np.ndarray, factor: float) -> np.ndarray:
+    """Return a wave float32 (samples,) of which all tones are ``factor`` times as high, as long as it was.
+
+    It is made ``factor`` times as long by a phase vocoder (Flanagan and Golden 1966), then played so much faster.
+    """
+    padded = np.pad(wave, VOCODER // 2)
+    padded = np.pad(padded, (0, VOCODER + HOP - len(padded) % HOP))
+    window = np.hanning(VOCODER + 1)[:-1].astype(np.float32)
+    spectra = np.fft.rfft(np.lib.stride_tricks.sliding_window_view(padded, VOCODER)[::HOP] * window, axis=1)
+    steps = np.arange(0, len(spectra) - 1, 1 / factor)
+    before, share = steps.astype(np.intp), (steps % 1)[:, None]
+    sizes = np.abs(spectra)
+    lengths = (1 - share) * sizes[before] + share * sizes[before + 1]
+    # How far each bin turns from frame to frame: what its frequency makes of it, and the rest within half a turn.
+    turn = 2 * np.pi * HOP / VOCODER * np.arange(spectra.shape[1])
+    rest = np.angle(spectra[before + 1]) - np.angle(spectra[before]) - turn
+    turns = turn + rest - 2 * np.pi * np.round(rest / (2 * np.pi))
+    phases = np.angle(spectra[:1]) + np.concatenate([np.zeros_like(turns[:1]), np.cumsum(turns[:-1], axis=0)])
+    pieces = np.fft.irfft(lengths * np.exp(1j * phases), VOCODER, axis=1) * window
+    stretched = np.zeros(HOP * (len(pieces) - 1) + VOCODER)
+    for number, piece in enumerate(pieces):
+        stretched[number * HOP : number * HOP + VOCODER] += piece
+    # Squared Hann windows a quarter apart add up to 1.5.
+    heard = stretched[round(VOCODER // 2 * factor) :] / 1.5
+    played = resampled(heard.astype(np.float32), factor, 1.0)[: len(wave)]
+    return np.pad(played, (0, len(wave) - len(played)))
+
+
+def hidden(features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return (time, channels + 1) with two stretches of its sound made silent, and two bands where there are bands.
+
+    The last channel, which is 1 where there is sound, stays as it is.
+    """
+    painted = features.copy()
+    real, channels = int(features[:, -1].sum()), features.shape[1] - 1
+    silence = painted[:real, :channels].min() if channels > 1 else 0.0
+    for _ in range(MASKS):
+        for axis, size in enumerate((real, channels)):
+            wide = int(rng.integers(0, round(MASKED * size) + 1))
+            start = int(rng.integers(0, size - wide + 1))
+            place = slice(start, start + wide)
+            painted[(place, slice(channels)) if axis == 0 else (slice(real), place)] = silence
+    return painted
 
 
 def masked(pictures: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -120,6 +120,11 @@ class Preprocess(ABC):
         return "mean"
 
     @property
+    def stretches(self) -> bool:
+        """Whether a network that takes this takes the same with another length of its first axis too."""
+        return False
+
+    @property
     def varies(self) -> bool:
         """Whether inputs differ in how much of their first axis is padding: see ``length``."""
         return False

@@ -5,9 +5,8 @@ from collections.abc import Iterable
 
 import torch
 from torch import nn
-from torch.func import functional_call
 
-from graft.backbones._base import Stage, frozen
+from graft.backbones._base import Stage, followed, frozen
 
 
 class Staged(nn.Sequential):
@@ -24,12 +23,6 @@ class Staged(nn.Sequential):
         """
         modules = [nn.Sequential(OrderedDict([child])) for child in self.named_children()]
         frozen(modules)
-        stages: list[Stage] = []
-        # On torch's meta device shapes are followed and nothing is computed.
-        x = torch.zeros(1, *shape, dtype=dtype, device="meta")
-        with torch.no_grad():
-            for (name, _), module in zip(self.named_children(), modules, strict=True):
-                tensors = {key: tensor.to("meta") for key, tensor in module.state_dict().items()}
-                x = functional_call(module, tensors, x)
-                stages.append(Stage(name, module, tuple(x.shape[1:])))
-        return tuple(stages)
+        names = [name for name, _ in self.named_children()]
+        shapes = followed(modules, shape, dtype)
+        return tuple(Stage(*one) for one in zip(names, modules, shapes, strict=True))
