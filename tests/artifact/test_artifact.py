@@ -291,12 +291,13 @@ def test_a_manifest_without_numbers_that_json_lacks(assembled, tmp_path):
 def test_older_formats_are_migrated_step_by_step(model, monkeypatch):
     from graft.artifact import migrations
 
-    monkeypatch.setattr(migrations, "FORMAT", 3)
-    monkeypatch.setattr(manifests, "FORMAT", 3)
-    monkeypatch.setitem(migrations.STEPS, 1, lambda told: {**told, "first": True})
-    monkeypatch.setitem(migrations.STEPS, 2, lambda told: {**told, "second": told["first"]})
+    now = migrations.FORMAT
+    monkeypatch.setattr(migrations, "FORMAT", now + 2)
+    monkeypatch.setattr(manifests, "FORMAT", now + 2)
+    monkeypatch.setitem(migrations.STEPS, now, lambda told: {**told, "first": True})
+    monkeypatch.setitem(migrations.STEPS, now + 1, lambda told: {**told, "second": told["first"]})
     told = manifests.read(model)
-    assert (told["format"], told["second"]) == (3, True)
+    assert (told["format"], told["second"]) == (now + 2, True)
 
 
 def test_what_a_killed_save_left_behind_goes_with_the_next(probe, tmp_path):
@@ -311,3 +312,11 @@ def test_what_a_killed_save_left_behind_goes_with_the_next(probe, tmp_path):
     artifact.save(out, artifact.load(probe.folder))
     assert not dead.exists()
     assert living.exists() and other.exists()
+
+
+def test_a_model_of_format_1_is_read_unless_it_joined_features():
+    from graft.artifact.migrations import migrate
+
+    assert migrate({"format": 1, "joined": False})["beside"] == {"features": []}
+    with pytest.raises(ArtifactError, match="Got a joined probe of format 1"):
+        migrate({"format": 1, "joined": True})

@@ -201,8 +201,9 @@ def test_a_column_that_tells_the_label_is_warned_of(home, graft):
 
 
 def test_the_whole_ladder_says_that_fine_tuning_is_without_them(home, graft, tmp_path):
+    source = tickets(tmp_path / "many.csv", each=100)
     ran = graft(
-        *("fit", home / "tickets.csv", "--out", tmp_path / "m", "--backbone", home / "bert", "--label", "label"),
+        *("fit", source, "--out", tmp_path / "m", "--backbone", home / "bert", "--label", "label"),
         *("--with", "shop", "--json", "--runtime", "torch:float32", "--budget", "60s", "--views", "1"),
         *("--set", "partial.optimisation.epochs=1", "--set", "full.optimisation.epochs=1"),
     )
