@@ -2,18 +2,20 @@
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from graft import artifact, backbones, data, heads, runtimes, selection, serving, strategies, tasks
+from graft import artifact, backbones, data, fusion, heads, runtimes, selection, serving, strategies, tasks
 from graft.config import Recipe
 from graft.data import Dataset, readers
 from graft.errors import DataError, must
 from graft.evaluation import Evaluation
 from graft.evaluation import evaluate as judge
 from graft.evaluation.metrics import METRICS
+from graft.preprocess import descriptors
 from graft.serving import Model, Prediction, SetAside
 from graft.types import Finding, Listener
 
@@ -74,6 +76,7 @@ def read(source: str | Path, recipe: Recipe) -> Dataset:
         input_column=recipe.input_column,
         label_column=recipe.label_column,
         group_column=recipe.group_column,
+        kept_columns=recipe.beside,
         reader=recipe.reader,
         form=tasks.REGISTRY.get(recipe.task).form,
     )
@@ -140,7 +143,14 @@ def evaluate(
     """
     judged = model if isinstance(model, Model) else load(model, runtime=runtime, device=device)
     task = judged.assembled.task
-    dataset = data.read(source, input_column=input_column, label_column=label_column, min_classes=1, form=task.form)
+    dataset = data.read(
+        source,
+        input_column=input_column,
+        label_column=label_column,
+        kept_columns=judged.columns,
+        min_classes=1,
+        form=task.form,
+    )
     task.targets([one.label for one in dataset.examples])
     if judged is not model:
         judged.expected = len(dataset.examples)
@@ -184,18 +194,22 @@ def predict(
     *,
     texts: Sequence[str] = (),
     input_column: str | None = None,
+    values: Mapping[str, object] = MappingProxyType({}),
     device: str = "auto",
     runtime: str = "auto",
     listener: Listener = SILENT,
 ) -> Predicted:
     """Answer for files, for all inputs in folders and tables, and for texts as they are.
 
-    Raises DataError for a path that does not exist, and for texts where the model takes files.
+    ``values`` are those of further columns that the model takes, for every input whose table does not have them.
+    Raises DataError for a path that does not exist, for texts where the model takes files, and for a column that the
+    model takes and that is nowhere given.
     """
     asked = model if isinstance(model, Model) else load(model, runtime=runtime, device=device)
     modality = asked.manifest["modality"]
-    examples = data.find_inputs(inputs, modality, input_column=input_column)
+    examples = data.find_inputs(inputs, modality, input_column=input_column, kept_columns=asked.columns)
     examples += data.texts(texts, modality) if texts else ()
+    examples = fusion.filled(examples, values, asked.columns)
     if asked is not model:
         asked.expected = len(examples)
     answers = list(asked.answers(examples, progress=listener.progress))
@@ -257,6 +271,7 @@ def listing(what: str, *, settings: bool = False, modality: str | None = None) -
         "tasks": tasks,
         "runtimes": runtimes,
         "readers": readers,
+        "descriptors": descriptors,
     }
     registry: Any = folders[what].REGISTRY
     rows = [{"name": name, "summary": registry.summary(name)} for name in registry.names()]

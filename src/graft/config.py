@@ -22,6 +22,14 @@ def seconds(value: object) -> float:
     return float(found[1]) * _UNITS[found[2] or "s"]
 
 
+def listed(value: object) -> object:
+    """Return ``"a,b"`` as ``["a", "b"]``, also within a list; nothing for None."""
+    parts = [value] if isinstance(value, str) else value
+    if not isinstance(parts, (list, tuple)):
+        return () if value is None else value
+    return [name.strip() for one in parts for name in (one.split(",") if isinstance(one, str) else [str(one)]) if name]
+
+
 class Recipe(BaseModel):
     """All that decides the outcome of a fit; the same recipe, data and machine give the same model."""
 
@@ -38,6 +46,9 @@ class Recipe(BaseModel):
     input_column: str | None = Field(None, description="column of a table that holds the paths or texts")
     label_column: str | None = Field(None, description="column of a table that holds the labels, or several: a,b,c")
     group_column: str | None = Field(None, description="column whose equal values always share a part")
+    beside: Annotated[tuple[str, ...], BeforeValidator(listed)] = Field(
+        (), description="what stands beside the network's features: columns of the table and descriptors"
+    )
     val_share: float = Field(0.15, gt=0, lt=1, description="share of the data to choose by, where none is given")
     test_share: float = Field(0.15, ge=0, lt=1, description="share of the data that is locked away for the end")
     augment: str = Field("auto", description="auto, a preset such as digits, none, or a list such as crop,flip,noise")

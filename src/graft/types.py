@@ -39,6 +39,8 @@ class Example:
     """The part that the person put it in, or None: Graft decides."""
     group: str | None = None
     """Examples of one group (a patient, a burst) always share a part."""
+    columns: Mapping[str, str | None] = field(default_factory=dict, hash=False, repr=False)
+    """Further cells of its row that were asked for, by column; None where a cell is empty."""
 
     def read(self, *, in_place: bool = False) -> bytes:
         """Return the encoded bytes. Raises OSError if the file cannot be read.

@@ -19,6 +19,7 @@ from graft.cli.app import app
 from graft.config import Recipe
 from graft.config import seconds as duration
 from graft.data import readers
+from graft.preprocess import descriptors
 from graft.preprocess.audio import Audio
 from graft.preprocess.image import Image
 from graft.preprocess.text import Text
@@ -193,7 +194,7 @@ def test_the_recipe_page_has_every_setting_with_its_default() -> None:
             assert default == "empty"
         else:
             plain = field.get_default()
-            assert default == ("none" if plain in (None, "") else str(plain).lower()), name
+            assert default == ("none" if plain in (None, "", ()) else str(plain).lower()), name
 
 
 def test_the_recipe_page_has_every_setting_of_every_plug_in() -> None:
@@ -223,6 +224,10 @@ def test_every_plug_in_is_named() -> None:
     for registry in (strategies.REGISTRY, heads.REGISTRY, tasks.REGISTRY, runtimes.REGISTRY, readers.REGISTRY):
         for name in registry.names():
             assert f"`{name}`" in told, f"neither docs/fit.md nor docs/recipe.md tells of {registry.kind} {name}"
+
+
+def test_the_features_page_has_every_descriptor() -> None:
+    assert set(rows(section("docs/features.md", "Descriptors"))) == set(descriptors.REGISTRY.names())
 
 
 def test_the_yaml_of_the_recipe_page_is_a_recipe(tmp_path: Path) -> None:

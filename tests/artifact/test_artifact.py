@@ -294,12 +294,13 @@ def test_a_manifest_without_numbers_that_json_lacks(assembled, tmp_path):
 def test_older_formats_are_migrated_step_by_step(model, monkeypatch):
     from graft.artifact import migrations
 
-    monkeypatch.setattr(migrations, "FORMAT", 3)
-    monkeypatch.setattr(manifests, "FORMAT", 3)
-    monkeypatch.setitem(migrations.STEPS, 1, lambda told: {**told, "first": True})
-    monkeypatch.setitem(migrations.STEPS, 2, lambda told: {**told, "second": told["first"]})
+    now = migrations.FORMAT
+    monkeypatch.setattr(migrations, "FORMAT", now + 2)
+    monkeypatch.setattr(manifests, "FORMAT", now + 2)
+    monkeypatch.setitem(migrations.STEPS, now, lambda told: {**told, "first": True})
+    monkeypatch.setitem(migrations.STEPS, now + 1, lambda told: {**told, "second": told["first"]})
     told = manifests.read(model)
-    assert (told["format"], told["second"]) == (3, True)
+    assert (told["format"], told["second"]) == (now + 2, True)
 
 
 def test_what_a_killed_save_left_behind_goes_with_the_next(probe, tmp_path):
@@ -319,9 +320,9 @@ def test_what_a_killed_save_left_behind_goes_with_the_next(probe, tmp_path):
 @pytest.mark.parametrize("windows", [1, 2])
 def test_a_pooling_that_was_added_for_the_head_is_there_again(tmp_path, one_thread, windows):
     """SqueezeNet never makes a vector: a fit puts a mean over its last map, and a load must too."""
-    backbone = backbones.load("squeezenet1_1", weights="random").ending_in("vector")
+    backbone = backbones.load("squeezenet1_1", weights="random")
+    backbone = backbone.given(Audio(size=backbone.preprocess.shape[1:], windows=windows)).ending_in("vector")
     assert backbone.stages[-1].name == "pool"
-    backbone = backbone.given(Audio(size=backbone.preprocess.shape[1:], windows=windows))
     head, task = Linear(), Classification(classes=("a", "b"))
     (width,) = backbone.stages[-1].shape
     told = {**artifact.describe(backbone, backbone.n_stages, head, task), "head_shape": [width], "temperature": 1.0}
@@ -334,3 +335,11 @@ def test_a_pooling_that_was_added_for_the_head_is_there_again(tmp_path, one_thre
         found, wanted = (one.prefix(one.n_stages)(x) for one in (again.backbone, backbone))
         assert again.head(found).shape == (1, 2)
     assert torch.equal(found, wanted)
+
+
+def test_a_model_of_format_1_is_read_unless_it_joined_features():
+    from graft.artifact.migrations import migrate
+
+    assert migrate({"format": 1, "joined": False})["beside"] == {"features": []}
+    with pytest.raises(ArtifactError, match="Got a joined probe of format 1"):
+        migrate({"format": 1, "joined": True})

@@ -160,12 +160,12 @@ def test_hashes_and_simple_features_come_along_and_stay(extracted):
     arrays = direct(backbone(), 0)
     assert found.perceptual_hashes.dtype == np.uint64
     assert (found.perceptual_hashes == tiny.perceptual_hashes(arrays)).all()
-    assert (found.simple_features == np.stack([tiny.simple_features(one) for one in arrays])).all()
+    assert (found.measures["simple_features"] == np.stack([tiny.simple_features(one) for one in arrays])).all()
     given, hashes = examples(20)
     again = extracted(inputs=([replace(one, content=None) for one in given], hashes), also=both)
     assert dict(again.failed) == {}
     assert (again.perceptual_hashes == found.perceptual_hashes).all()
-    assert (again.simple_features == found.simple_features).all()
+    assert (again.measures["simple_features"] == found.measures["simple_features"]).all()
 
 
 def test_what_is_asked_for_later_is_added_without_another_pass(extracted):

@@ -68,7 +68,7 @@ def test_no_value_depends_on_what_else_was_asked(bert, tmp_path, one_thread):
 def test_every_hash_and_feature_is_kept(bert, tmp_path, one_thread):
     found = run(bert, CONTENTS, tmp_path, bert.n_stages, also=("perceptual_hash", "simple_features"))
     assert (found.perceptual_hashes != 0).all()
-    assert np.abs(found.simple_features).sum(axis=1).all()
+    assert np.abs(found.measures["simple_features"]).sum(axis=1).all()
     again = run(bert, CONTENTS, tmp_path, bert.n_stages, also=("perceptual_hash", "simple_features"))
     assert (again.computed, again.reused) == (0, len(CONTENTS))
 

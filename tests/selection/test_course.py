@@ -67,8 +67,8 @@ def test_rows_of_all_arrays_agree_after_files_were_set_aside(photos):
     rows = {one.source: row for row, one in enumerate(whole.scanned.examples)}
     same = whole.top.read(np.array([rows[one] for one in kept]))
     assert np.array_equal(left.top.read(np.arange(28)), same)
-    same = whole.extraction.simple_features[[rows[one] for one in kept]]
-    assert np.array_equal(left.extraction.simple_features, same)
+    same = whole.extraction.measures["simple_features"][[rows[one] for one in kept]]
+    assert np.array_equal(left.extraction.measures["simple_features"], same)
     halves = left.halves
     assert set(left.development[halves.both]) == set(left.parts.train) | set(left.parts.val)
     assert list(left.targets(left.parts.train)) == [int(one[-1]) for one in left.labels(left.parts.train)]
@@ -184,7 +184,7 @@ def test_balanced_weights_raise_the_rare_class(tmp_path):
 
 
 def test_a_model_that_joins_both_kinds_of_features_answers(tmp_path, one_thread):
-    """Where features without a network win, the joined probe may ship, and must then load and answer."""
+    """The joined probe may ship, and must then load and answer."""
     from graft.selection.rungs import JOINED
 
     source = make_photos(tmp_path / "photos", each=30)
@@ -192,8 +192,7 @@ def test_a_model_that_joins_both_kinds_of_features_answers(tmp_path, one_thread)
     recipe = {**SETTINGS, "strategy": "auto"}
     model = api.fit(hard(tmp_path / "hard", each=50), out=tmp_path / "model", settings=TUNING, views=1, **recipe)
     names = [one["strategy"] for one in model.manifest["rungs"]]
-    scores = {one["strategy"]: one["validation"]["accuracy"]["value"] for one in model.manifest["rungs"]}
-    assert (JOINED in names) == (scores["simple_features"] > scores["linear_probe"])
+    assert JOINED in names
     loaded = api.load(tmp_path / "model", runtime="torch:float32")
     files = sorted(source.rglob("*.*"))
     assert np.array_equal(loaded.predict_proba(files), model.predict_proba(files))

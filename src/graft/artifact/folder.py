@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -20,12 +21,14 @@ from graft import backbones, heads, preprocess, tasks
 from graft.artifact import manifest as manifests
 from graft.backbones import Backbone, Stage
 from graft.errors import ArtifactError, must
+from graft.fusion import Beside
 from graft.heads import Head
 from graft.tasks import Task
 
 WEIGHTS = "weights.safetensors"
 BODY = "stages."
 TOP = "head."
+BESIDE = "beside."
 AT_FDCWD = -100
 RENAME_EXCHANGE = 2
 """Of <fcntl.h> and <linux/fs.h>."""
@@ -40,6 +43,8 @@ class Assembled:
     head: nn.Module
     task: Task
     manifest: Mapping[str, Any]
+    beside: Beside | None = None
+    """What the head takes beside the backbone's features."""
 
     @property
     def cut(self) -> int:
@@ -57,8 +62,9 @@ def adapted(backbone: Backbone, cut: int, suffix: nn.Sequential) -> Backbone:
     return replace(backbone, stages=(*backbone.stages[:cut], *trained))
 
 
-def describe(backbone: Backbone, cut: int, head: Head, task: Task) -> dict[str, Any]:
+def describe(backbone: Backbone, cut: int, head: Head, task: Task, beside: Beside | None = None) -> dict[str, Any]:
     """Return the part of the manifest that loading needs."""
+    shape = list(backbone.stages[-1].shape)
     return {
         "task": {"name": _file_name(task), **asdict(task), "classes": list(task.classes)},
         "modality": backbone.preprocess.modality,
@@ -72,6 +78,8 @@ def describe(backbone: Backbone, cut: int, head: Head, task: Task) -> dict[str, 
         },
         "cut": cut,
         "head": {"name": _file_name(head), "settings": asdict(head)},
+        "head_shape": shape if beside is None else [shape[0] + beside.width],
+        "beside": {"features": beside.to_json(), "sha256": beside.fingerprint} if beside else {"features": []},
     }
 
 
@@ -122,6 +130,8 @@ def save(
             kept = tuple(f"{BODY}{i}." for i in range(model.cut, model.backbone.n_stages))
             tensors = {name: value for name, value in tensors.items() if name.startswith(kept)}
         tensors |= {f"{TOP}{name}": value for name, value in model.head.state_dict().items()}
+        learned = model.beside.arrays() if model.beside else {}
+        tensors |= {f"{BESIDE}{name}": torch.tensor(value) for name, value in learned.items()}
         save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, work / WEIGHTS)
         manifest = {**model.manifest, "slim": slim, "files": {WEIGHTS: manifests.file_hash(work / WEIGHTS)}}
         sealed = manifests.write(work, manifest)
@@ -223,7 +233,19 @@ def load(folder: Path) -> Assembled:
     task = tasks.REGISTRY.create(manifest["task"]["name"], told_task)
     head = head_settings.build(manifest["head_shape"], task.outputs).eval().requires_grad_(False)
     _fill(head, {n.removeprefix(TOP): value for n, value in tensors.items() if n.startswith(TOP)}, folder)
-    return Assembled(network, head, task, manifest)
+    learned = {n.removeprefix(BESIDE): value.numpy() for n, value in tensors.items() if n.startswith(BESIDE)}
+    return Assembled(network, head, task, manifest, _beside(manifest["beside"], learned, folder))
+
+
+def _beside(told: Mapping[str, Any], learned: Mapping[str, np.ndarray], folder: Path) -> Beside | None:
+    """Return what the head takes beside the backbone's features. Raises ArtifactError where it is another."""
+    if not told["features"]:
+        return None
+    beside = Beside.from_json(told["features"], learned)
+    if beside.fingerprint != told["sha256"]:
+        do = "Restore the folder from where it came, or fit again"
+        raise ArtifactError(must(f"the features beside the network's in {folder}", "as saved", "others", do))
+    return beside
 
 
 def _pretrained(told: Mapping[str, Any], manifest: Mapping[str, Any]) -> Backbone:

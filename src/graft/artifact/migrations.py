@@ -3,9 +3,21 @@
 from collections.abc import Callable
 from typing import Any
 
-FORMAT = 1
+from graft.errors import ArtifactError, must
 
-STEPS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+FORMAT = 2
+
+
+def _beside(manifest: dict[str, Any]) -> dict[str, Any]:
+    """From 1 to 2: what stands beside the network's features is listed, and no longer only said to be there."""
+    if manifest.pop("joined", False):
+        raise ArtifactError(
+            must("The model", "one that this version can load", "a joined probe of format 1", "Fit again")
+        )
+    return {**manifest, "beside": {"features": []}}
+
+
+STEPS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _beside}
 """``STEPS[n]`` turns a manifest of format n into one of format n + 1."""
 
 

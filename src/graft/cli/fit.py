@@ -28,6 +28,7 @@ def fit(
     input_column: options.InputColumn = None,
     label_column: options.LabelColumn = None,
     group_column: options.GroupColumn = None,
+    beside: options.With = None,
     max_pixels: options.MaxPixels = None,
     device: options.Device = None,
     runtime: options.Runtime = None,

@@ -18,6 +18,7 @@ class What(StrEnum):
     tasks = "tasks"
     runtimes = "runtimes"
     readers = "readers"
+    descriptors = "descriptors"
     metrics = "metrics"
 
 
@@ -28,7 +29,7 @@ def listing(
     seed: options.Seed = None,
     as_json: options.Json = False,
 ) -> None:
-    """List what there is of backbones, strategies, heads, tasks, runtimes, readers or metrics, and their settings."""
+    """List what there is of backbones, strategies, heads, tasks, ... and metrics, and their settings."""
     from graft import api
 
     rows = api.listing(what.value, settings=settings, modality=modality)

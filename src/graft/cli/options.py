@@ -40,6 +40,14 @@ LabelColumn = Annotated[
 GroupColumn = Annotated[
     str | None, typer.Option("--group", help="Column whose equal values stay together (a patient, a burst).")
 ]
+With = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--with",
+        metavar="NAMES",
+        help="What stands beside the network's features: columns, or `graft list descriptors`. May be repeated.",
+    ),
+]
 MaxPixels = Annotated[
     int | None,
     typer.Option("--max-pixels", min=1, help="Refuse larger images, a guard against decompression bombs."),

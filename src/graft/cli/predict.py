@@ -10,7 +10,7 @@ import typer
 
 from graft.cli import options
 from graft.cli.terminal import emit, table, watching
-from graft.errors import DataError, must
+from graft.errors import DataError, SettingError, must
 
 
 def predict(
@@ -23,6 +23,10 @@ def predict(
         list[Path] | None, typer.Option("--lines", metavar="FILE", help="A file with a text on each line; - for input.")
     ] = None,
     input_column: options.InputColumn = None,
+    with_value: Annotated[
+        list[str] | None,
+        typer.Option("--with-value", metavar="COLUMN=VALUE", help="A column that the model takes. May be repeated."),
+    ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV: input, label, probability.")] = False,
     device: options.Device = None,
     runtime: options.Runtime = None,
@@ -35,12 +39,13 @@ def predict(
 
     files = [one for one in inputs or [] if str(one) != "-"]
     piped = [Path("-")] if len(files) < len(inputs or []) else []
+    values = dict(map(_value, with_value or []))
     texts = [*(text or []), *(line for file in [*(lines or []), *piped] for line in _lines(file))]
     if not files and not texts:
         raise typer.BadParameter("Name files or folders, or give --text or --lines.", param_hint="INPUT")
     with watching(quiet=as_json or as_csv) as listener:
         asked = api.load(model, device=device or "auto", runtime=runtime or "auto", max_pixels=max_pixels)
-        found = api.predict(asked, files, texts=texts, input_column=input_column, listener=listener)
+        found = api.predict(asked, files, texts=texts, input_column=input_column, values=values, listener=listener)
         for one in found.set_aside:
             listener.say(f"{one.input}: {one.message}")
     if found.set_aside and not found.predictions:
@@ -69,6 +74,14 @@ def cells(answer: Mapping[str, Any], digits: int) -> dict[str, str]:
         elif isinstance(value, str):
             found[name] = value
     return found
+
+
+def _value(pair: str) -> tuple[str, str]:
+    """Return the column and the value of ``column=value``. Raises SettingError."""
+    column, equals, value = pair.partition("=")
+    if not (column and equals):
+        raise SettingError(must("--with-value", "column=value", repr(pair), "Write it such as --with-value price=3"))
+    return column, value
 
 
 def _lines(file: Path) -> list[str]:

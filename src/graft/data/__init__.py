@@ -1,6 +1,7 @@
 """Labelled data as the person has them: found, read once, split, audited; no model is known here."""
 
 from graft.data.audit import audit, class_sizes, exact_duplicates
+from graft.data.columns import as_number, cells_of, kind_of, telling_columns, with_columns
 from graft.data.dataset import Dataset, SetAside
 from graft.data.duplicates import near_duplicates
 from graft.data.labels import names
@@ -17,13 +18,16 @@ __all__ = [
     "Parts",
     "Scanned",
     "SetAside",
+    "as_number",
     "audit",
+    "cells_of",
     "class_sizes",
     "data_fingerprint",
     "exact_duplicates",
     "find_inputs",
     "from_objects",
     "in_form",
+    "kind_of",
     "names",
     "near_duplicates",
     "read",
@@ -31,6 +35,8 @@ __all__ = [
     "split",
     "suspect_labels",
     "suspect_sets",
+    "telling_columns",
     "texts",
+    "with_columns",
     "write_set_aside",
 ]

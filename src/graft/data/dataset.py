@@ -36,6 +36,8 @@ class Dataset:
     set_aside: tuple[SetAside, ...] = ()
     form: LabelForm = "class"
     """What the labels are."""
+    columns: tuple[str, ...] = ()
+    """Of a table, those that hold neither inputs nor labels nor parts."""
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -69,8 +69,11 @@ def rows_of(of: Sequence[Part | None], part: Part | None) -> np.ndarray:
 
 
 def data_fingerprint(examples: Sequence[Example], hashes: Sequence[str]) -> str:
-    """Return the sha-256 in hex over the content hashes and labels of all examples, whatever their order and names."""
-    items = sorted((content, one.label or "") for one, content in zip(examples, hashes, strict=True))
+    """Return the sha-256 in hex over the content hashes, labels and kept cells of examples, in whatever order."""
+    items = sorted(
+        (content, one.label or "", *(text for name, cell in one.columns.items() for text in (name, repr(cell))))
+        for one, content in zip(examples, hashes, strict=True)
+    )
     return digest(*(text for item in items for text in item))
 
 

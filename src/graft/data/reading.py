@@ -1,6 +1,6 @@
 """From what the person names to examples: the readers tried in turn, and inputs that are only predicted."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -20,20 +20,22 @@ UNIQUE = 0.9
 """Share of different labels above which they are taken for ids."""
 
 
-def read(
+def read(  # noqa: PLR0913 - one flat list of what a person may name, all but the first by name
     source: str | Path,
     *,
     input_column: str | None = None,
     label_column: str | None = None,
     group_column: str | None = None,
     part_column: str | None = None,
+    kept_columns: Sequence[str] = (),
     reader: str = "auto",
     min_classes: int = 2,
     form: LabelForm = "class",
 ) -> Dataset:
     """Return the labelled examples in a folder or table; the inputs themselves are not opened yet.
 
-    The columns are for tables. ``reader`` forces one by its name. ``min_classes`` is 1 where a model is only judged.
+    The columns are for tables; the cells of ``kept_columns`` come with each example, where the table has
+    them. ``reader`` forces one by its name. ``min_classes`` is 1 where a model is only judged.
     ``form`` is what the labels are: one class an input, a set of labels, or a number.
     Raises DataError (one sentence) for a source that cannot be used, SettingError for columns that a folder cannot
     have, UnknownNameError for an unknown reader.
@@ -58,7 +60,8 @@ def read(
         do = "Leave it out, or give a table (CSV, JSON Lines, Parquet) with that column"
         got = f"{unfit[0]}={given[unfit[0]]!r}"
         raise SettingError(must(f"The columns of {cls.takes}", "left unnamed", got, do))
-    settings: dict[str, object] = {**given, **({"form": form} if "form" in field_docs(cls) else {})}
+    more = {"form": form, "kept_columns": tuple(kept_columns)}
+    settings: dict[str, object] = {**given, **{key: value for key, value in more.items() if key in field_docs(cls)}}
     dataset = in_form(REGISTRY.create(name, settings).read(path), form)
     require_classes(dataset.examples, dataset.set_aside, min_classes, dataset.source, form)
     if min_classes > 1 and form == "class" and "label_column" in field_docs(cls):
@@ -108,12 +111,17 @@ def texts(words: Iterable[str], modality: str) -> tuple[Example, ...]:
 
 
 def find_inputs(
-    sources: Iterable[str | Path], modality: str = "image", *, input_column: str | None = None
+    sources: Iterable[str | Path],
+    modality: str = "image",
+    *,
+    input_column: str | None = None,
+    kept_columns: Sequence[str] = (),
 ) -> tuple[Example, ...]:
     """Return unlabelled examples for files and (recursively) the files of a modality in folders, in the order given.
 
-    A table gives an example a row. Another file that is named outright is taken whatever it is called. Raises
-    DataError for a path that does not exist, and where a folder holds none.
+    A table gives an example a row, with the cells of ``kept_columns``, where it has them. Another file that is named
+    outright is taken whatever it is called. Raises DataError for a path that does not exist, and where a folder holds
+    none.
     """
     found: list[Example] = []
     for source in sources:
@@ -125,7 +133,7 @@ def find_inputs(
                 raise DataError(must(f"{shown(str(source))!r}", wanted, "none", "Check the path"))
             found += [Example(shown(str(one)), path=one) for one in files]
         elif _exists(path) and (table := _table(path)) is not None:
-            found += table(input_column=input_column).inputs(path)
+            found += table(input_column=input_column, kept_columns=tuple(kept_columns)).inputs(path)
         elif _exists(path):
             found.append(Example(shown(str(source)), path=path))
         else:

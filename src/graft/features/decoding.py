@@ -3,7 +3,7 @@
 import os
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -14,7 +14,7 @@ import numpy as np
 from graft import runtimes
 from graft.errors import UnreadableInputError
 from graft.features.keys import view_seed
-from graft.preprocess import Preprocess
+from graft.preprocess import Preprocess, descriptors
 from graft.types import Example
 
 AHEAD_BYTES = 128 << 20
@@ -38,7 +38,7 @@ class Job:
     """sha-256 of its bytes as they were scanned."""
     views: tuple[int, ...]
     perceptual_hash: bool = False
-    simple_features: bool = False
+    descriptors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ class Decoded:
     views: dict[int, np.ndarray] = field(default_factory=dict)
     miniature: np.ndarray | None = None
     """What the perceptual hash is made of, many at once."""
-    simple_features: np.ndarray | None = None
+    measures: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """By descriptor."""
     failed: str | None = None
     seconds: float = 0.0
 
@@ -125,7 +126,7 @@ class Decoding:
                 number = view_seed(job.hash, view=view, seed=self.seed)
                 views[view] = self.preprocess.augmented(decoded, self.augmentation, number)
         plain = None
-        if 0 in job.views or job.perceptual_hash or job.simple_features:
+        if 0 in job.views or job.perceptual_hash or job.descriptors:
             plain = self.preprocess.fit(decoded)
         if plain is not None and 0 in job.views:
             views[0] = plain
@@ -133,6 +134,9 @@ class Decoding:
             job,
             views,
             self.preprocess.miniature(plain) if plain is not None and job.perceptual_hash else None,
-            self.preprocess.simple_features(plain) if plain is not None and job.simple_features else None,
+            {} if plain is None else self._measures(job.descriptors, decoded, plain),
             seconds=time.thread_time() - start,
         )
+
+    def _measures(self, names: Sequence[str], decoded: np.ndarray, plain: np.ndarray) -> dict[str, np.ndarray]:
+        return {name: descriptors.named(name).measure(self.preprocess, decoded, plain) for name in names}

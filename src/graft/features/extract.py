@@ -28,8 +28,8 @@ class Extraction:
     """Rows that could not be read or decoded, each with one sentence."""
     perceptual_hashes: np.ndarray | None = None
     """(n,) uint64, 0 for failed rows; None where they were not asked for."""
-    simple_features: np.ndarray | None = None
-    """(n, features) float32, 0 for failed rows; None where they were not asked for."""
+    measures: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """(n, width) float32 by descriptor, 0 for failed rows, of those that were asked for."""
     choice: Choice | None = None
     """How the network was run, and why; None at cut 0, where there is none to run."""
     device: str = "cpu"
@@ -65,7 +65,7 @@ def extract(  # noqa: PLR0913 - one flat list of what the values depend on, all 
     ``hashes`` are the sha-256 in hex of each input's bytes; bytes that have changed since are reported as failed.
     ``views`` is the number of views of every input, or one number an input: view 0 is plain, the others are augmented,
     each with a seed of its own made of the content's hash, the view's number and ``seed``.
-    ``also`` names what else is wanted of view 0: ``perceptual_hash``, ``simple_features``.
+    ``also`` names what else is wanted of view 0: ``perceptual_hash``, or a descriptor that is stored.
     Killed at any moment and called again, it goes on from what was stored, and gives the same bits.
     Raises SettingError for a wrong cut, device or runtime, and StoreError where the store cannot be written; an input
     that cannot be decoded is never fatal.
@@ -90,12 +90,12 @@ def extract(  # noqa: PLR0913 - one flat list of what the values depend on, all 
     except Overflow:
         prefix.keep_float32()
         passed = Pass(prefix, examples, hashes, counts, extras, progress).run()
-    hashed, simple = extras.read()
+    hashed, measures = extras.read()
     return Extraction(
         activations=StoredActivations(passed.shelf, passed.places),
         failed=passed.failed,
         perceptual_hashes=hashed,
-        simple_features=simple,
+        measures=measures,
         choice=passed.choice,
         device=passed.choice.device if passed.choice else runtimes.resolve_device(device),
         computed=passed.computed,

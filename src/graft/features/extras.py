@@ -1,6 +1,6 @@
-"""What is kept of view 0 beside its activations: the perceptual hash and simple features, on small shelves."""
+"""What is kept of view 0 beside its activations: the perceptual hash and descriptors' measures, on small shelves."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -9,10 +9,11 @@ from graft.features.decoding import Decoded
 from graft.features.keys import record_key
 from graft.features.shelf import Shelf
 from graft.features.store import Store
-from graft.preprocess import Preprocess
+from graft.preprocess import Preprocess, descriptors
 
-KINDS = {"perceptual_hash": 2, "simple_features": 2}
-"""What there is, and the number of its present form: values of another form are computed anew."""
+HASH = "perceptual_hash"
+HASH_FORM = 2
+"""The number of the hash's present form: values of another form are computed anew."""
 AT_ONCE = 64
 """Results that are hashed and stored in one go: eight cost as much."""
 
@@ -21,18 +22,13 @@ class Extras:
     """The shelves of what was asked for, and what they lack of some inputs."""
 
     def __init__(self, store: Store, preprocess: Preprocess, also: Sequence[str], hashes: Sequence[str]) -> None:
-        for kind in also:
-            if kind not in KINDS:
-                raise SettingError(must("also", f"made of {' and '.join(KINDS)}", repr(kind), "Leave it out"))
         self.preprocess = preprocess
         self._waiting: list[Decoded] = []
         self.keys = keys_of_plain(hashes)
         self.shelves: dict[str, Shelf] = {}
         for kind in also:
-            shape: tuple[int, ...] = ()
-            if kind == "simple_features":
-                shape = preprocess.simple_features(np.zeros(preprocess.shape, preprocess.dtype)).shape
-            spec = {"kind": kind, "form": KINDS[kind], "preprocess": preprocess.to_json()}
+            form, shape = _form(kind, preprocess)
+            spec = {"kind": kind, "form": form, "preprocess": preprocess.to_json()}
             self.shelves[kind] = store.shelf(spec, shape, "float32" if shape else "uint64")
         self._found = {kind: shelf.find(self.keys) >= 0 for kind, shelf in self.shelves.items()}
 
@@ -42,7 +38,7 @@ class Extras:
 
     def add(self, results: Sequence[Decoded]) -> None:
         """Take what decoding brought, and store it when there is enough to be worth a call. Raises StoreError."""
-        self._waiting += [one for one in results if one.miniature is not None or one.simple_features is not None]
+        self._waiting += [one for one in results if one.miniature is not None or one.measures]
         if len(self._waiting) >= AT_ONCE:
             self.write()
 
@@ -52,24 +48,34 @@ class Extras:
         minis = {one.job.row: one.miniature for one in results if one.miniature is not None}
         if minis:
             values = self.preprocess.perceptual_hashes(np.stack(list(minis.values())))
-            self.shelves["perceptual_hash"].append(self.keys[list(minis)], values)
-        simple = {one.job.row: one.simple_features for one in results if one.simple_features is not None}
-        if simple:
-            self.shelves["simple_features"].append(self.keys[list(simple)], np.stack(list(simple.values())))
+            self.shelves[HASH].append(self.keys[list(minis)], values)
+        for kind, shelf in self.shelves.items():
+            found = {one.job.row: one.measures[kind] for one in results if kind in one.measures}
+            if found:
+                shelf.append(self.keys[list(found)], np.stack(list(found.values())))
 
-    def read(self) -> tuple[np.ndarray | None, np.ndarray | None]:
-        """Return hashes (n,) uint64 and simple features (n, features) float32; zeros where a row has none."""
-        return self._values("perceptual_hash"), self._values("simple_features")
+    def read(self) -> tuple[np.ndarray | None, Mapping[str, np.ndarray]]:
+        """Return hashes (n,) uint64 and measures (n, width) float32 by descriptor; zeros where a row has none."""
+        found = {kind: self._values(shelf) for kind, shelf in self.shelves.items()}
+        return found.pop(HASH, None), found
 
-    def _values(self, kind: str) -> np.ndarray | None:
-        shelf = self.shelves.get(kind)
-        if shelf is None:
-            return None
+    def _values(self, shelf: Shelf) -> np.ndarray:
         shelf.refresh()
         rows = shelf.find(self.keys)
         values = np.zeros((len(rows), *shelf.shape), shelf.dtype)
         values[rows >= 0] = shelf.read(rows[rows >= 0])
         return values
+
+
+def _form(kind: str, preprocess: Preprocess) -> tuple[int, tuple[int, ...]]:
+    """Return the number of a kind's present form and its shape. Raises SettingError where nothing of it is stored."""
+    if kind == HASH:
+        return HASH_FORM, ()
+    descriptor = descriptors.named(kind)
+    if not descriptor.stored or descriptor.modality not in (None, preprocess.modality):
+        wanted = f"made of what is stored of {preprocess.modality}"
+        raise SettingError(must("also", wanted, repr(kind), "Leave it out"))
+    return descriptor.form, (descriptor.width(preprocess),)
 
 
 def keys_of_plain(hashes: Sequence[str]) -> np.ndarray:

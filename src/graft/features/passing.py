@@ -14,7 +14,7 @@ import numpy as np
 
 from graft import runtimes
 from graft.features.decoding import Decoded, Decoding, Job
-from graft.features.extras import Extras
+from graft.features.extras import HASH, Extras
 from graft.features.prefix import Prefix
 from graft.features.shelf import Shelf
 from graft.runtimes import Choice, Compiled
@@ -177,8 +177,8 @@ class Pass:
                         self.examples[row],
                         self.hashes[row],
                         tuple(np.flatnonzero(views).tolist()),
-                        perceptual_hash="perceptual_hash" in wanted,
-                        simple_features="simple_features" in wanted,
+                        perceptual_hash=HASH in wanted,
+                        descriptors=tuple(one for one in wanted if one != HASH),
                     )
 
     def _lacking(self, rows: np.ndarray) -> np.ndarray:
@@ -254,7 +254,7 @@ class Pass:
                     waiting.append((np.stack(keys), finished))
                     yield np.stack(arrays)
                     finished = []
-            finished.append(Decoded(one.job, {}, one.miniature, one.simple_features))
+            finished.append(Decoded(one.job, {}, one.miniature, one.measures))
             if not started and len(finished) >= LOOK_EVERY:
                 self.extras.add(finished)
                 finished = []

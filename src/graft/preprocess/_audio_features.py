@@ -25,20 +25,25 @@ def miniature(fitted: np.ndarray) -> np.ndarray:
     return _image_features.miniature(beside)
 
 
+def heard(fitted: np.ndarray, bands: int = BANDS) -> np.ndarray:
+    """Return the part of a view 0 that sounds, float32 (bands, moments) from 0 to 1, high tones first."""
+    windows = fitted[None] if fitted.ndim == 3 else fitted
+    beside = np.concatenate([one[0] for one in windows], axis=1)
+    small = Image.fromarray(beside).resize((MOMENTS, bands), Image.Resampling.BOX)
+    levels = np.asarray(small, np.float32) / 255
+    loudness = levels.mean(axis=0)
+    sounding = np.flatnonzero(loudness >= max(float(loudness.max()) - SOUNDED, 1 / 255))
+    first, last = (int(sounding[0]), int(sounding[-1]) + 1) if len(sounding) else (0, MOMENTS)
+    return levels[:, first:last]
+
+
 def simple_features(fitted: np.ndarray) -> np.ndarray:
     """Return statistics of 32 log-mel bands, float32 (353,), of a view 0.
 
     Of the part that sounds, cut into 8 equal segments: the mean of each band in each segment; then the mean, the
     deviation and the mean change from moment to moment of each band, and which share of the whole sounds.
     """
-    windows = fitted[None] if fitted.ndim == 3 else fitted
-    beside = np.concatenate([one[0] for one in windows], axis=1)
-    small = Image.fromarray(beside).resize((MOMENTS, BANDS), Image.Resampling.BOX)
-    levels = np.asarray(small, np.float32) / 255
-    loudness = levels.mean(axis=0)
-    heard = np.flatnonzero(loudness >= max(float(loudness.max()) - SOUNDED, 1 / 255))
-    first, last = (int(heard[0]), int(heard[-1]) + 1) if len(heard) else (0, MOMENTS)
-    part = levels[:, first:last]
+    part = heard(fitted)
     segments = Image.fromarray(part).resize((SEGMENTS, BANDS), Image.Resampling.BOX)
     change = np.abs(np.diff(part, axis=1)).mean(axis=1) if part.shape[1] > 1 else np.zeros(BANDS)
     share = [part.shape[1] / MOMENTS]

@@ -10,6 +10,7 @@ GREY: Final = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 HASH_SIDE, HASH_KEPT = 32, 8
 HOG_SIDE, HOG_CELL, HOG_BINS = 96, 16, 9
+HOG_SIZE = 4 * HOG_BINS * (HOG_SIDE // HOG_CELL - 1) ** 2
 COLOUR_LEVELS = 4
 
 
@@ -65,6 +66,11 @@ def simple_features(fitted: np.ndarray) -> np.ndarray:
     """Return float32 (964,) of uint8 (3, height, width): 64 colour bins, then 900 gradient values."""
     small = _small(fitted, HOG_SIDE)
     return np.concatenate([colour_histogram(small), oriented_gradients(_grey(small))])
+
+
+def gradients_of(fitted: np.ndarray) -> np.ndarray:
+    """Return the histogram of oriented gradients of uint8 (3, height, width), float32 (900,)."""
+    return oriented_gradients(_grey(_small(fitted, HOG_SIDE)))
 
 
 def colour_histogram(pixels: np.ndarray) -> np.ndarray:

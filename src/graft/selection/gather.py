@@ -12,14 +12,28 @@ from graft.backbones import Backbone, averaged
 from graft.data import Dataset, Parts, Scanned, SetAside
 from graft.data.dataset import grouped, require_classes
 from graft.features import Extraction, Store
+from graft.fusion import Beside, Named
 from graft.heads import Head
 from graft.heads.linear import Linear
+from graft.preprocess import descriptors
 from graft.strategies import Activations, Fitted, Material, Strategy
 from graft.tasks import Task
 from graft.types import Example, Finding, Listener, Part
 
 SIMPLE = "simple_features"
 HASH = "perceptual_hash"
+NOTHING = np.zeros(0, np.float32)
+
+
+@dataclass(frozen=True)
+class Added:
+    """Features beside the network's."""
+
+    named: Named
+    """What the person asked for; nothing where they are the simple features of the ladder."""
+    learned: Beside
+    values: np.ndarray
+    """(n, width) float32, one row an example."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +96,8 @@ class Means:
     class_weights: bool
     simple: bool
     """Whether features without a network are wanted too."""
+    beside: Named
+    """Features that the person wants beside the network's."""
     listener: Listener
     preprocess: Mapping[str, Any] = field(default_factory=dict)
     """Settings of the preprocessing that hold whatever the inputs are."""
@@ -99,6 +115,8 @@ class Gathered:
     extraction: Extraction
     top: Activations
     """View 0 at the last cut, one row an example."""
+    beside: Added | None
+    """What a joined probe has beside it."""
     means: Means
     findings: tuple[Finding, ...]
     set_aside: tuple[SetAside, ...]
@@ -207,7 +225,7 @@ def gather(
         store=means.store,
         device=means.device,
         runtime=means.runtime,
-        also=(HASH, SIMPLE) if means.simple else (HASH,),
+        also=wanted(means),
         seed=means.seed,
         progress=means.listener.progress,
     )
@@ -216,9 +234,13 @@ def gather(
     parts = data.split(scanned.examples, scanned.hashes, shares=shares, seed=means.seed, form=scanned.form)
     task = task.taught([scanned.examples[row].label for row in parts.train])
     top = Rows(extraction.activations, kept)
+    measures = {name: values[kept] for name, values in extraction.measures.items()}
+    beside = added(scanned, backbone, top, measures, parts.train, means)
     hashes = _rows(extraction.perceptual_hashes, kept)
     assert hashes is not None
-    findings = (*data.audit(scanned, parts), *near(scanned, parts.of, top, hashes))
+    known = [scanned.examples[row] for row in np.concatenate([parts.train, parts.val])]
+    telling = data.telling_columns(known, scanned.form)
+    findings = (*data.audit(scanned, parts), *telling, *near(scanned, parts.of, top, hashes))
     seconds = {
         "reading": looked - start,
         "extraction": passed - looked,
@@ -230,13 +252,49 @@ def gather(
         task=task,
         backbone=backbone,
         head=head,
-        extraction=replace(extraction, simple_features=_rows(extraction.simple_features, kept)),
+        extraction=replace(extraction, measures=measures),
         top=top,
+        beside=beside,
         means=means,
         findings=findings,
         set_aside=scanned.set_aside,
         seconds=seconds,
     )
+
+
+def wanted(means: Means) -> tuple[str, ...]:
+    """Return what the pass is to bring beside activations."""
+    stored = [one for one in means.beside.descriptors if descriptors.named(one).stored]
+    return tuple(dict.fromkeys((HASH, *((SIMPLE,) if means.simple else ()), *stored)))
+
+
+def added(
+    scanned: Scanned,
+    backbone: Backbone,
+    top: Activations,
+    measures: Mapping[str, Sequence[np.ndarray]],
+    train: np.ndarray,
+    means: Means,
+) -> Added | None:
+    """Return what stands beside the network's features: what was named, else the ladder's simple ones.
+
+    Only training rows have a say in it. Raises DataError for a column that cannot be used.
+    """
+    asked = means.beside
+    if len(top.shape) != 3 or not (asked or means.simple):
+        return None
+    form = backbone.preprocess
+    named = asked or Named(descriptors=(SIMPLE,))
+    found = dict(measures)
+    for name in named.descriptors:
+        if name not in found:
+            one = descriptors.named(name)
+            contents = (example.read(in_place=form.in_place) for example in scanned.examples)
+            found[name] = [one.measure(form, form.decode(content), NOTHING) for content in contents]
+    length = float(top.read(train).std(axis=0, dtype=np.float64).sum()) if asked else None
+    cells = [one.columns for one in scanned.examples]
+    learned, values = Beside.learn(named, cells, found, train, length=length, seed=means.seed)
+    return Added(asked, learned, values)
 
 
 def _rows(values: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:

@@ -104,14 +104,19 @@ class Climb:
         if not tuned:
             return "Fine-tuning was not tried."
         best = max(tuned, key=lambda rung: (rung.kept, first_value(rung)))
-        gain, test = best.difference, f"p = {_p(best.p_value)}"
-        if gain is None:
+        if best.difference is None:
             return f"{best.strategy.capitalize()} fine-tuning had nothing to be compared with."
-        points = f"{100 * gain.value:+.1f} points [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
-        if next(iter(best.validation), "") == "r2":  # no share of right answers, so no points of a hundred
-            points = f"{gain.value:+.3f} of the variance explained [{gain.low:+.3f}, {gain.high:+.3f}]"
-        against = f"over {spoken(str(best.against))} on {gain.n} validation items"
-        return f"Fine-tuning was {'' if best.kept else 'not '}worth it: {points} {against}, {test}."
+        return f"Fine-tuning was {'' if best.kept else 'not '}worth it: {gained(best)}."
+
+
+def gained(rung: Rung) -> str:
+    """Return by how much a rung is above the one that it was compared with, and how surely."""
+    gain = rung.difference
+    assert gain is not None
+    points = f"{100 * gain.value:+.1f} points [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
+    if next(iter(rung.validation), "") == "r2":  # no share of right answers, so no points of a hundred
+        points = f"{gain.value:+.3f} of the variance explained [{gain.low:+.3f}, {gain.high:+.3f}]"
+    return f"{points} over {spoken(str(rung.against))} on {gain.n} validation items, p = {_p(rung.p_value)}"
 
 
 def first_value(rung: Rung) -> float:

@@ -79,7 +79,7 @@ def _heats(
     gathered: Gathered, shipped: Shipped, examples: Sequence[Example], said: np.ndarray
 ) -> Sequence[bytes | None]:
     """Return Grad-CAM laid over what the network saw, for the class that it said; None where there is no map."""
-    if not examples or shipped.assembled.manifest["joined"]:
+    if not examples or shipped.assembled.beside:
         return [None] * len(examples)
     backbone = shipped.assembled.backbone
     form = backbone.preprocess
@@ -101,7 +101,7 @@ def _marks(shipped: Shipped, example: Example, said: int) -> tuple[tuple[str, fl
     """Return the parts that an input is read in, each with how much it spoke for the answer."""
     assembled = shipped.assembled
     preprocess = assembled.backbone.preprocess
-    if assembled.manifest["joined"]:
+    if assembled.beside:
         return ()
     try:
         content = example.read()

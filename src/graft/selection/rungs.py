@@ -2,18 +2,21 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
 from graft.selection.gather import Gathered, Matrix
-from graft.selection.ladder import LEVEL, Climb, Rung, Step, first_value, spoken
+from graft.selection.ladder import LEVEL, Climb, Rung, Step, honest, spoken
 from graft.selection.settings import Plan
 from graft.strategies import Fitted, Material, Strategy
+from graft.strategies._joined_probe import WEIGHTS, JoinedProbe
 
 SIMPLE = "simple_features"
 JOINED = "joined_probe"
+EXTRA = "extra_features"
+"""What the person asked for beside the network's features, alone."""
 TUNING = ("partial", "full")
 FULL_SHARE = 0.1
 """Of the budget that full fine-tuning may take without being asked for. On 650 photos of clothes it took seven times as
@@ -39,6 +42,7 @@ class Budget:
 def steps(gathered: Gathered, plan: Plan, budget: Budget, *, ladder: bool) -> list[Step]:
     """Return the steps in the order of the plan; the ladder also gets the rungs without a network."""
     found: list[Step] = []
+    probe = dict(plan.strategies).get("linear_probe")
     for name, strategy in plan.strategies:
         found.append(
             Step(
@@ -50,13 +54,15 @@ def steps(gathered: Gathered, plan: Plan, budget: Budget, *, ladder: bool) -> li
                 reason_to_skip=_why_not(gathered, name, strategy, budget) if ladder else lambda below: None,
             )
         )
-        probe = dict(plan.strategies).get("linear_probe")
-        if not ladder or probe is None:
+        if probe is None:
             continue
-        if name == "majority":
-            found.append(_simple(gathered, probe))
-        if name == "linear_probe":
-            found.append(_joined(gathered, probe))
+        if ladder and name == "majority":
+            found.append(_alone(gathered, probe, SIMPLE, simple(gathered)))
+        if name == "linear_probe" and gathered.beside is not None:
+            found.append(_joined(gathered, probe, budget))
+    if probe is not None and gathered.beside is not None and gathered.beside.named:
+        place = next(number for number, step in enumerate(found) if step.network)
+        found.insert(place, _alone(gathered, probe, EXTRA, gathered.beside.values[gathered.development]))
     return found
 
 
@@ -74,28 +80,40 @@ def _preparer(gathered: Gathered, name: str, strategy: Strategy, budget: Budget)
     return prepare
 
 
-def _simple(gathered: Gathered, probe: Strategy) -> Step:
-    """Return the rung on features without a network: the same solver, colours and gradients instead of a backbone."""
+def _alone(gathered: Gathered, probe: Strategy, name: str, values: np.ndarray) -> Step:
+    """Return a rung on features without a network: the same solver, with ``values`` (n, features) for a backbone's."""
     return Step(
-        name=SIMPLE,
+        name=name,
         strategy=probe,
-        prepare=lambda _: gathered.material(probe, SIMPLE, None, activations=Matrix(simple(gathered))),
+        prepare=lambda _: gathered.material(probe, name, None, activations=Matrix(values)),
         network=False,
     )
 
 
-def _joined(gathered: Gathered, probe: Strategy) -> Step:
-    """Return the probe on both kinds of features; tried where those without a network win."""
+def _joined(gathered: Gathered, probe: Strategy, budget: Budget) -> Step:
+    """Return the probe on the network's features and those beside them.
+
+    What was asked for is always tried. Simple features are tried where the probe leaves anything to gain: they need not
+    win alone to add something.
+    """
+    added = gathered.beside
+    assert added is not None
 
     def reason(below: Sequence[Rung]) -> str | None:
-        scores = {rung.strategy: first_value(rung) for rung in below}
-        if scores[SIMPLE] > scores["linear_probe"]:
+        best = Climb(tuple(below), ()).best
+        if added.named:
             return None
-        return "features without a network did not beat the probe"
+        if (wrong := _wrong_of_all(gathered, best)) < fewest():
+            return f"{spoken(best.strategy)} errs on {wrong} items, too few for a gain that could be told from chance"
+        need = sum(rung.seconds for rung in below if rung.strategy in (SIMPLE, "linear_probe"))
+        return "it would take too much of the time that is left" if need > budget.left() / 2 else None
 
+    # The ladder's simple features come at a length that suits them; what a person names can be anything.
+    settings = {one.name: getattr(probe, one.name) for one in fields(probe)}
+    weights = WEIGHTS if added.named else (1.0,)
     return Step(
         name=JOINED,
-        strategy=probe,
+        strategy=JoinedProbe(**settings, width=added.learned.width, weights=weights),
         prepare=lambda _: gathered.material(probe, JOINED, None, activations=Matrix(joined(gathered))),
         reason_to_skip=reason,
         only_if=True,
@@ -104,15 +122,15 @@ def _joined(gathered: Gathered, probe: Strategy) -> Step:
 
 def simple(gathered: Gathered) -> np.ndarray:
     """Return the features without a network of the development rows, (n, features) float32."""
-    found = gathered.extraction.simple_features
-    assert found is not None
-    rows: np.ndarray = found[gathered.development]
+    rows: np.ndarray = gathered.extraction.measures[SIMPLE][gathered.development]
     return rows
 
 
 def joined(gathered: Gathered) -> np.ndarray:
-    """Return network features and simple ones side by side for the development rows, (n, features) float32."""
-    return np.hstack([gathered.top.read(gathered.development), simple(gathered)])
+    """Return network features and what is beside them for the development rows, (n, features) float32."""
+    assert gathered.beside is not None
+    rows = gathered.development
+    return np.hstack([gathered.top.read(rows), gathered.beside.values[rows]])
 
 
 def _why_not(
@@ -151,6 +169,13 @@ def _wrong(gathered: Gathered, rung: Rung) -> int:
     rows = gathered.parts.val
     scores = gathered.task.item_scores(rung.fitted.validation_logits, gathered.task.targets(gathered.labels(rows)))
     return int(np.sum(scores < 1))
+
+
+def _wrong_of_all(gathered: Gathered, rung: Rung) -> int:
+    """Return on how many of all items that it has honest outputs for a rung errs."""
+    assert rung.fitted is not None
+    logits, rows = honest(rung.fitted, gathered.halves.train, gathered.halves.validation)
+    return int(np.sum(gathered.task.item_scores(logits, gathered.targets(gathered.development[rows])) < 1))
 
 
 def _pass_seconds(gathered: Gathered, strategy: Strategy) -> float:

@@ -10,7 +10,7 @@ from torch import nn
 from graft import artifact, evaluation
 from graft.artifact import Assembled
 from graft.evaluation import Evaluation
-from graft.selection.gather import Gathered
+from graft.selection.gather import Added, Gathered
 from graft.selection.ladder import Climb, Rung, honest
 from graft.selection.rungs import JOINED
 from graft.selection.settings import Plan
@@ -43,11 +43,12 @@ def ship(gathered: Gathered, climbed: Climb, plan: Plan, seed: int) -> Shipped:
     network = (
         artifact.adapted(gathered.backbone, fitted.cut, fitted.suffix) if len(fitted.suffix) else gathered.backbone
     )
-    joined = rung.strategy == JOINED
-    manifest: dict[str, Any] = artifact.describe(network, fitted.cut, rung.head or plan.head, gathered.task)
-    manifest |= {"temperature": temperature, "joined": joined, "head_shape": head_shape(gathered, joined)}
+    joined = gathered.beside if rung.strategy == JOINED else None
+    learned = joined.learned if joined else None
+    manifest: dict[str, Any] = artifact.describe(network, fitted.cut, rung.head or plan.head, gathered.task, learned)
+    manifest |= {"temperature": temperature}
     test_rows = gathered.parts.test.open()
-    test_logits = answers(gathered, fitted.cut, fitted.suffix, fitted.head, test_rows, joined=joined)
+    test_logits = answers(gathered, fitted.cut, fitted.suffix, fitted.head, test_rows, joined)
     test = None
     if len(test_rows):
         test = evaluation.evaluate(
@@ -58,21 +59,14 @@ def ship(gathered: Gathered, climbed: Climb, plan: Plan, seed: int) -> Shipped:
             seed=seed,
             fingerprint=gathered.parts.test.fingerprint,
         )
-    assembled = Assembled(network, fitted.head, gathered.task, manifest)
+    assembled = Assembled(network, fitted.head, gathered.task, manifest, learned)
     return Shipped(assembled, rung, temperature, test, test_rows, test_logits)
 
 
-def head_shape(gathered: Gathered, joined: bool) -> list[int]:
-    """Return the shape of what the head takes, without the batch axis."""
-    shape = list(gathered.backbone.stages[-1].shape)
-    simple = gathered.extraction.simple_features
-    return [shape[0] + simple.shape[1]] if joined and simple is not None else shape
-
-
 def answers(
-    gathered: Gathered, cut: int, suffix: nn.Module, head: nn.Module, rows: np.ndarray, *, joined: bool
+    gathered: Gathered, cut: int, suffix: nn.Module, head: nn.Module, rows: np.ndarray, joined: Added | None
 ) -> np.ndarray:
-    """Return logits (rows, outputs) float32 of rows, from their stored activations at the cut."""
+    """Return logits (rows, outputs) float32 of rows, from their stored activations at the cut, and what is beside."""
     if not len(rows):
         return np.zeros((0, gathered.task.outputs), np.float32)
     activations = gathered.at(cut, 1, rows, "test data")
@@ -81,7 +75,7 @@ def answers(
         for start in range(0, len(rows), BATCH):
             here = np.arange(start, min(start + BATCH, len(rows)))
             values = activations.read(here)
-            if joined and gathered.extraction.simple_features is not None:
-                values = np.hstack([values, gathered.extraction.simple_features[rows[here]]])
+            if joined is not None:
+                values = np.hstack([values, joined.values[rows[here]]])
             found.append(head(suffix(torch.from_numpy(values))).float().numpy())
     return np.concatenate(found)

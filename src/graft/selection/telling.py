@@ -13,9 +13,9 @@ from graft.config import Recipe
 from graft.evaluation import LearningCurve, evaluate
 from graft.evaluation import report as reports
 from graft.selection.gather import Gathered
+from graft.selection.joining import joined_verdict
 from graft.selection.ladder import Climb, Rung, honest, spoken
 from graft.selection.pictures import Album
-from graft.selection.rungs import JOINED
 from graft.selection.shipping import Shipped
 from graft.types import Finding
 
@@ -46,22 +46,22 @@ class Told:
 
     def resolved(self) -> dict[str, Any]:
         """Return what was asked as it was really done."""
-        choice = self.gathered.extraction.choice
+        choice, beside = self.gathered.extraction.choice, self.gathered.beside
         return {
             "backbone": self.gathered.backbone.name,
             "strategy": self.shipped.rung.strategy,
             "cut": self.shipped.rung.cut,
             "device": self.gathered.extraction.device,
             "runtime": choice.to_json() if choice else None,
+            "beside": {one.name: one.kind for one in beside.learned.blocks} if beside else {},
             "rungs": {rung.strategy: dict(rung.settings) for rung in self.climbed.rungs},
         }
 
     def verdict(self) -> list[str]:
         """Return what the ladder says: whether fine-tuning was worth it, and what was not tried."""
         found = [self.climbed.verdict()] if self.recipe.strategy == "auto" else []
-        if any(rung.strategy == JOINED for rung in self.climbed.rungs):
-            found.append("Features without a network did better than the frozen network's; both were tried together.")
-        return [*found, *self.climbed.left_out]
+        names = self.gathered.beside.named.names if self.gathered.beside else ()
+        return [*found, *joined_verdict(self.climbed, names), *self.climbed.left_out]
 
     def sentences(self) -> list[str]:
         """Return what a person should read at the end, most important first."""
@@ -94,6 +94,7 @@ class Told:
                 "fingerprint": data.data_fingerprint(scanned.examples, scanned.hashes),
                 "test_fingerprint": gathered.parts.test.fingerprint,
                 "parts": self.parts(),
+                "columns": list(gathered.means.beside.columns),
                 "set_aside": len(gathered.set_aside),
                 "seen": seen.pack(scanned.hashes[row] for row in gathered.development),
             },

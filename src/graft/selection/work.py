@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from graft import backbones, data, preprocess, runtimes
+from graft import backbones, data, fusion, preprocess, runtimes
 from graft.backbones import Backbone
 from graft.config import Recipe
 from graft.data import Dataset
@@ -14,6 +14,7 @@ from graft.errors import DataError, SettingError, must
 from graft.evaluation import card
 from graft.evaluation import report as reports
 from graft.features import Store
+from graft.fusion import Named
 from graft.selection.gather import Gathered, Means, gather
 from graft.selection.journal import Journal
 from graft.selection.ladder import Climb, Rung, climb, spoken
@@ -45,6 +46,7 @@ def look(recipe: Recipe, plan: Plan, dataset: Dataset, backbone: Backbone, liste
         class_weights=recipe.class_weights == "balanced",
         simple=recipe.strategy == "auto",
         preprocess=under("preprocess", recipe.settings),
+        beside=beside(recipe, plan, dataset),
         listener=listener,
     )
     if means.class_weights and plan.task.form != "class":
@@ -56,6 +58,15 @@ def look(recipe: Recipe, plan: Plan, dataset: Dataset, backbone: Backbone, liste
         raise SettingError(must("val_share + test_share", "below 1", held, do))
     shares = (1 - held, recipe.val_share, recipe.test_share)
     return gather(dataset, backbone, plan.head, plan.task, shares, means)
+
+
+def beside(recipe: Recipe, plan: Plan, dataset: Dataset) -> Named:
+    """Return what a recipe wants beside the network's features. Raises SettingError, UnknownNameError."""
+    if recipe.beside and (recipe.strategy not in ("auto", "linear_probe") or plan.head.takes != "vector"):
+        got = f"the strategy {recipe.strategy} and the head {recipe.head}"
+        do = "Take auto or linear_probe, or leave --with out (beside in Python)"
+        raise SettingError(must("What is joined by --with", "a probe: a linear head on features", got, do))
+    return fusion.named(recipe.beside, dataset.columns, dataset.modality)
 
 
 def work(
@@ -129,6 +140,7 @@ def identity(recipe: Recipe, gathered: Gathered) -> tuple[str, ...]:
     return (
         recipe.to_yaml(budget=0),
         data.data_fingerprint(scanned.examples, scanned.hashes),
+        gathered.beside.learned.fingerprint if gathered.beside else "",
         digest(*(part or "" for part in gathered.parts.of)),
         gathered.backbone.weights.sha256,
     )

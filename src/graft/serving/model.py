@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from graft import artifact, backbones, data, runtimes
+from graft import artifact, backbones, data, fusion, runtimes
 from graft.artifact import Assembled, seen
 from graft.errors import UnreadableInputError
 from graft.runtimes import Choice, Compiled
@@ -65,8 +65,8 @@ class Features:
 
     network: np.ndarray
     """The backbone's output, (features,) or a map."""
-    simple: np.ndarray | None
-    """(features,) without a network, where the model joins both."""
+    beside: np.ndarray | None
+    """(features,) that stand beside the network's, where the model joins both."""
     rest: Iterator[np.ndarray] = field(default_factory=lambda: iter(()), repr=False)
     """The decoded parts of a long input that come after the first."""
 
@@ -101,6 +101,11 @@ class Model:
         return self.assembled.task.classes
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of a table that the model takes beside its inputs."""
+        return self.assembled.beside.columns if self.assembled.beside else ()
+
+    @property
     def report(self) -> Scores:
         """The metrics on the locked test part, with n and 95 % intervals."""
         return Scores.from_json(self.manifest.get("test", {}))
@@ -110,17 +115,22 @@ class Model:
         answers = f"{len(self.classes)} classes" if self.classes else "numbers"
         return f"<graft.Model {told['backbone']['name']}, cut {told['cut']}, {answers}>"
 
-    def predict(self, inputs: Sequence[object]) -> list[Prediction]:
+    def predict(
+        self, inputs: Sequence[object], *, columns: Mapping[str, Sequence[object]] | None = None
+    ) -> list[Prediction]:
         """Return one Prediction an input: paths, (h, w[, 3]) arrays or PIL images, or the texts themselves.
 
-        Raises UnreadableInputError for an input that cannot be decoded.
+        ``columns`` has the further values of the inputs, n a column, for a model that was fitted with such.
+        Raises UnreadableInputError for an input that cannot be decoded, DataError for columns that do not fit.
         """
-        return list(map(_readable, self.answers(self._examples(inputs))))
+        return list(map(_readable, self.answers(data.with_columns(self._examples(inputs), columns or {}))))
 
-    def predict_proba(self, inputs: Sequence[object]) -> np.ndarray:
+    def predict_proba(
+        self, inputs: Sequence[object], *, columns: Mapping[str, Sequence[object]] | None = None
+    ) -> np.ndarray:
         """Return probabilities (n, classes) float64, as ``predict`` does. Raises SettingError where there are none."""
         self.assembled.task.probabilities(np.zeros((0, self.assembled.task.outputs), np.float32))
-        found = [one.probabilities for one in self.predict(inputs)]
+        found = [one.probabilities for one in self.predict(inputs, columns=columns)]
         return np.stack(found) if found else np.zeros((0, len(self.classes)))
 
     def embed(self, inputs: Sequence[object]) -> np.ndarray:
@@ -136,6 +146,7 @@ class Model:
 
     def answers(self, examples: Sequence[Example], *, progress: Progress = silent) -> Iterator[Prediction | SetAside]:
         """Yield the answer to each example in order, and a SetAside for what cannot be read."""
+        fusion.refuse_incomplete(examples, self.columns)
         for example, outcome in self._features(examples, progress):
             if isinstance(outcome, UnreadableInputError):
                 yield SetAside(example.source, str(outcome))
@@ -146,6 +157,7 @@ class Model:
 
     def logits(self, examples: Sequence[Example], *, progress: Progress = silent) -> tuple[np.ndarray, dict[int, str]]:
         """Return logits (readable, outputs) float32 and, by position, why the others could not be read."""
+        fusion.refuse_incomplete(examples, self.columns)
         rows: list[np.ndarray] = []
         failed: dict[int, str] = {}
         for number, (_, outcome) in enumerate(self._features(examples, progress)):
@@ -169,7 +181,7 @@ class Model:
 
     def _head(self, seen: Sequence[Features]) -> np.ndarray:
         """Return the mean logits (1, outputs) float32 of an input's parts."""
-        rows = np.stack([one.network if one.simple is None else np.hstack([one.network, one.simple]) for one in seen])
+        rows = np.stack([one.network if one.beside is None else np.hstack([one.network, one.beside]) for one in seen])
         with torch.inference_mode():
             logits: np.ndarray = self.assembled.head(torch.from_numpy(rows)).mean(0, keepdim=True).numpy()
         return logits
@@ -187,7 +199,7 @@ class Model:
                 good = [one.network for one in decoded if isinstance(one, Features)]
                 features = iter(self._run(good) if good else ())
                 for example, one in zip(chunk, decoded, strict=True):
-                    yield example, self._whole(next(features), one) if isinstance(one, Features) else one
+                    yield example, self._whole(next(features), one, example) if isinstance(one, Features) else one
                 done += len(chunk)
                 progress("predicting", done, len(examples))
 
@@ -197,7 +209,7 @@ class Model:
         try:
             content = example.read(in_place=preprocess.in_place)
             count = preprocess.parts(content)
-            first = self._fitted(preprocess.part(content, 0, count))
+            first = self._fitted(preprocess.part(content, 0, count), example)
             # Only what has more parts keeps its bytes.
             more = (preprocess.part(content, number, count) for number in range(1, count))
             return replace(first, rest=more) if count > 1 else first
@@ -206,17 +218,19 @@ class Model:
         except OSError as error:
             return UnreadableInputError(f"{example.source} cannot be read: {error.strerror}.")
 
-    def _fitted(self, decoded: np.ndarray) -> Features:
-        preprocess = self.assembled.backbone.preprocess
+    def _fitted(self, decoded: np.ndarray, example: Example) -> Features:
+        preprocess, beside = self.assembled.backbone.preprocess, self.assembled.beside
         fitted = preprocess.fit(decoded)
-        return Features(fitted, preprocess.simple_features(fitted) if self.manifest["joined"] else None)
+        # Without its cells an example is only asked for what the network makes of it.
+        known = beside is not None and not fusion.columns_needed([example], beside.columns)
+        return Features(fitted, beside.of(preprocess, example, decoded, fitted) if beside and known else None)
 
-    def _whole(self, first: np.ndarray, begun: Features) -> list[Features] | UnreadableInputError:
+    def _whole(self, first: np.ndarray, begun: Features, example: Example) -> list[Features] | UnreadableInputError:
         """Return the features of all parts, the first of which has been through the network."""
-        found = [Features(first, begun.simple)]
+        found = [Features(first, begun.beside)]
         try:
             for decoded in begun.rest:
-                one = self._fitted(decoded)
+                one = self._fitted(decoded, example)
                 found.append(replace(one, network=self._run([one.network])[0]))
         except UnreadableInputError as error:
             return error

@@ -1,7 +1,5 @@
 """What the table readers share: which columns hold inputs, labels, groups and parts, and what a row becomes."""
 
-import math
-import numbers
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from graft.data import modalities
+from graft.data.columns import cell_text, cells_of
 from graft.data.dataset import Dataset, SetAside, count, grouped, label_text, reasons, several, shown
 from graft.data.readers._base import PART_WORDS, Reader
 from graft.data.readers._sets import listed, own_columns, sets_of_cells, sets_of_columns
@@ -33,8 +32,6 @@ LABEL_NAMES = (
 PART_NAMES = ("split", "part", "subset", "partition", "fold", "set")
 LOOKED_AT = 100
 """Cells from which it is told whether a column holds paths or words."""
-MISSING_WORDS = frozenset({"", "nan", "<na>"})
-"""Cells that are no label, in lower case; ``none`` and ``na`` are not among them, since people name classes so."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +62,8 @@ class TableReader(Reader):
     """What the labels are: one class a row, a set of labels (in one cell, or a column each), or a number."""
     part_column: str | None = None
     """Column that says train, val or test; where not given, guessed from its name."""
+    kept_columns: tuple[str, ...] = ()
+    """Columns whose cells are kept with each example; what the table does not have is passed over."""
 
     suffixes: ClassVar[tuple[str, ...]]
 
@@ -81,37 +80,62 @@ class TableReader(Reader):
         """Return an example for each row that has an input and a label, in the order of the table."""
         table = self.load(source)
         names = table.names
-        inputs = self._input_column(names, source)
+        inputs = self._input_column(self._guessed_from(names), source)
         rest = [name for name in names if name != inputs]
         labels, label_cells, told = self._labels(rest, table, source)
         cells = table.cells(inputs)
         words = _holds_words(inputs, cells, source)
         notes = [f"took column {inputs!r} as the {'text' if words else 'path'} and {told}"]
         groups = self._given("group_column", "group", names, source)
-        rows = _Rows(source, words, None if self.form == "set" else table.texts.get(labels), self.form)
-        parts = self._parts([name for name in rest if name != labels], table, notes, source)
+        free = [name for name in rest if name not in labels]
+        parts = self._parts(free, table, notes, source)
+        columns = tuple(one for one in free if parts is None or not self._says_parts(one))
+        further = self._further(columns, table)
+        rows = _Rows(source, words, None if self.form == "set" else table.texts.get(labels[0]), self.form)
         grouping = table.cells(groups) if groups else None
         for number, (cell, label) in enumerate(zip(cells, label_cells, strict=True)):
-            group = _text(grouping[number]) if grouping is not None else None
-            rows.take(number, cell, label, parts[number] if parts else None, group)
+            group = cell_text(grouping[number]) if grouping is not None else None
+            own = {name: values[number] for name, values in further.items()}
+            rows.take(number, cell, label, parts[number] if parts else None, group, own)
         set_aside = (*table.faults, *rows.set_aside)
         if not rows.examples:
-            raise DataError(_nothing(source, set_aside, labels))
+            raise DataError(_nothing(source, set_aside, labels[0]))
         modality = str(modalities.written()) if words else _modality(rows.examples, source)
-        return Dataset(tuple(rows.examples), modality, shown(str(source)), tuple(notes), grouped(set_aside), set_aside)
+        return Dataset(
+            tuple(rows.examples),
+            modality,
+            shown(str(source)),
+            tuple(notes),
+            grouped(set_aside),
+            set_aside,
+            columns=columns,
+        )
 
-    def _labels(self, rest: list[str], table: Table, source: Path) -> tuple[str, Sequence[Any], str]:
-        """Return the name of the label column, its cells, and what is said of it; of sets in their one spelling."""
+    def _guessed_from(self, names: Sequence[str]) -> list[str]:
+        """Return the columns that may be taken for inputs or labels without being named."""
+        named = {self.input_column, self.label_column}
+        return [name for name in names if name not in self.kept_columns or name in named]
+
+    def _says_parts(self, name: str) -> bool:
+        return name == self.part_column or _plain(name) in PART_NAMES
+
+    def _further(self, names: Sequence[str], table: Table) -> dict[str, list[str | None]]:
+        """Return the cells of the columns that are to be kept. Raises DataError for cells that are no words."""
+        return {one: cells_of(one, table.cells(_single(one, names))) for one in self.kept_columns if one in names}
+
+    def _labels(self, rest: list[str], table: Table, source: Path) -> tuple[list[str], Sequence[Any], str]:
+        """Return the names of the label columns, their cells, and what is said; of sets in their one spelling."""
+        rest = self._guessed_from(rest)
         if self.form == "set":
             taken = {self.group_column, self.part_column, *(one for one in rest if _plain(one) in PART_NAMES)}
             several = own_columns(self.label_column, [one for one in rest if one not in taken], table.cells)
             if several:
-                return several[0], sets_of_columns(several, table.cells), f"{listed(several)} as labels"
+                return several, sets_of_columns(several, table.cells), f"{listed(several)} as labels"
         labels = self._label_column(rest, source)
         if self.form != "set":
-            return labels, table.cells(labels), f"{labels!r} as the label"
+            return [labels], table.cells(labels), f"{labels!r} as the label"
         cells, parting = sets_of_cells(table.cells(labels))
-        return labels, cells, f"{labels!r} as the labels{parting}"
+        return [labels], cells, f"{labels!r} as the labels{parting}"
 
     def inputs(self, source: Path) -> tuple[Example, ...]:
         """Return an unlabelled example for each row, in the order of the table; one without an input has no bytes.
@@ -119,16 +143,19 @@ class TableReader(Reader):
         Raises DataError where no column is known to hold inputs.
         """
         table = self.load(source)
-        column = self._given("input_column", "input", table.names, source) or self._guess(
-            (*INPUT_NAMES, *TEXT_NAMES), table.names
-        )
-        if column is None and len(table.names) == 1:
-            column = table.names[0]
+        names = self._guessed_from(table.names)
+        column = self._given("input_column", "input", names, source) or self._guess((*INPUT_NAMES, *TEXT_NAMES), names)
+        if column is None and len(names) == 1:
+            column = names[0]
         if column is None:
             raise DataError(self._unnamed("input_column", "an input", (*TEXT_NAMES[:2], "path"), table.names, source))
         cells = table.cells(column)
         rows = _Rows(source, _holds_words(column, cells, source), None)
-        return tuple(rows.bare(number, cell) for number, cell in enumerate(cells))
+        further = self._further(table.names, table)
+        return tuple(
+            replace(rows.bare(number, cell), columns={name: values[number] for name, values in further.items()})
+            for number, cell in enumerate(cells)
+        )
 
     def _input_column(self, names: Sequence[str], source: Path) -> str:
         """Return the column of inputs: given, of a known name, or what the label leaves of two."""
@@ -181,7 +208,7 @@ class TableReader(Reader):
         column = given or next((name for name in names if _plain(name) in PART_NAMES), None)
         if column is None:
             return None
-        words = [(_text(cell) or "").casefold() for cell in table.cells(column)]
+        words = [(cell_text(cell) or "").casefold() for cell in table.cells(column)]
         strange = sorted(set(words) - set(PART_WORDS) - {""})
         if strange and given:
             wanted = "train, val or test in every row"
@@ -210,7 +237,15 @@ class _Rows:
     examples: list[Example] = field(default_factory=list)
     set_aside: list[SetAside] = field(default_factory=list)
 
-    def take(self, number: int, cell: Any, label: Any, part: Part | None, group: str | None) -> None:
+    def take(
+        self,
+        number: int,
+        cell: Any,
+        label: Any,
+        part: Part | None,
+        group: str | None,
+        columns: Mapping[str, str | None],
+    ) -> None:
         """Make an example of one row, or set it aside."""
         example = self._input(number, cell, part, group)
         if isinstance(example, SetAside):
@@ -224,7 +259,7 @@ class _Rows:
         if text is None:
             self.set_aside.append(SetAside(example, "missing_label", f"Row {number + 1} has no label."))
             return
-        self.examples.append(Example(example.source, text, example.path, example.content, part, group))
+        self.examples.append(Example(example.source, text, example.path, example.content, part, group, columns))
 
     def bare(self, number: int, cell: Any) -> Example:
         """Make an unlabelled example of one row; what is missing becomes an example that cannot be read."""
@@ -236,12 +271,12 @@ class _Rows:
             return None if label is None else str(label)
         if self.texts is not None and isinstance(label, int) and 0 <= label < len(self.texts):
             return label_text(self.texts[label])
-        return _text(label)
+        return cell_text(label)
 
     def _input(self, number: int, cell: Any, part: Part | None, group: str | None) -> Example | SetAside:
         where = f"{self.source.name} row {number + 1}"
         if self.words:
-            text = cell if isinstance(cell, str) else _text(cell)
+            text = cell if isinstance(cell, str) else cell_text(cell)
             if not text or not text.strip():
                 bare = Example(where, part=part, group=group)
                 return SetAside(bare, "missing_text", f"Row {number + 1} has no text.")
@@ -295,16 +330,6 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except (OSError, ValueError):  # a name with a zero byte, or longer than the system allows
         return False
-
-
-def _text(cell: Any) -> str | None:
-    """Return a cell as text, or None where it is empty; 3.0 is read as 3, since gaps turn whole numbers into floats."""
-    if cell is None or (isinstance(cell, numbers.Real) and math.isnan(cell)):
-        return None
-    if isinstance(cell, float) and cell.is_integer():
-        cell = int(cell)
-    text = label_text(str(cell))
-    return None if text.lower() in MISSING_WORDS else text
 
 
 def _plain(name: str) -> str:
