@@ -9,7 +9,7 @@ import numpy as np
 
 from graft.errors import ArtifactError, SettingError, must
 from graft.registry import build
-from graft.types import Finding
+from graft.types import Alike, Finding
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Preprocess(ABC):
     modality: ClassVar[str]
     in_place: ClassVar[bool] = False
     """Whether it reads large inputs piece by piece: it is then given a memory map of them, as if it were bytes."""
+    alike: ClassVar[Alike] = Alike()
+    """From when on two inputs are taken for near duplicates."""
 
     @classmethod
     def taking(cls, expected: "Preprocess") -> "Preprocess":

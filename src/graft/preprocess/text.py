@@ -10,7 +10,7 @@ import numpy as np
 from graft.errors import SettingError, UnreadableInputError, must
 from graft.preprocess import _text_augment, _text_features, _text_own, _text_tokens
 from graft.preprocess._base import Facts, Preprocess, rebuilt
-from graft.types import Finding
+from graft.types import Alike, Finding
 
 RECIPE = 1
 """Version of the recipe: raise it whenever the same bytes and settings would give other values."""
@@ -33,6 +33,9 @@ class Text(Preprocess):
     """Texts: bytes in, token ids int32 (max_length,) out, padded at the end with -1."""
 
     modality: ClassVar[str] = "text"
+    # Sentences of one meaning are no copies: among the 10,003 questions of banking77 the pictures' rules join 720 sets,
+    # most of them of different words. A copy also has nearly all its words, in their order.
+    alike: ClassVar[Alike] = Alike(alone=0.998, both=0.9, bits=9)
 
     max_length: int = 256
     """The most tokens that a network sees; a longer text is cut at its end."""

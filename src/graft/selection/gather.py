@@ -16,7 +16,7 @@ from graft.heads import Head
 from graft.heads.linear import Linear
 from graft.strategies import Activations, Fitted, Material, Strategy
 from graft.tasks import Task
-from graft.types import Example, Finding, Listener, Part
+from graft.types import Alike, Example, Finding, Listener, Part
 
 SIMPLE = "simple_features"
 HASH = "perceptual_hash"
@@ -213,7 +213,7 @@ def gather(
     top = Rows(extraction.activations, kept)
     hashes = _rows(extraction.perceptual_hashes, kept)
     assert hashes is not None
-    findings = (*data.audit(scanned, parts), *near(scanned, parts.of, top, hashes))
+    findings = (*data.audit(scanned, parts), *near(scanned, parts.of, top, hashes, form.alike))
     seconds = {
         "reading": looked - start,
         "extraction": passed - looked,
@@ -259,11 +259,13 @@ def without_failed(scanned: Scanned, failed: Mapping[int, str]) -> tuple[Scanned
     return left, kept
 
 
-def near(scanned: Scanned, parts: Sequence[Part | None], top: Activations, hashes: np.ndarray) -> tuple[Finding, ...]:
+def near(
+    scanned: Scanned, parts: Sequence[Part | None], top: Activations, hashes: np.ndarray, alike: Alike
+) -> tuple[Finding, ...]:
     """Return near duplicates within and across parts, by embedding and by perceptual hash."""
     rows = np.arange(len(scanned.examples))
     vectors = averaged(top.read(rows))
     sources = [one.source for one in scanned.examples]
     # Two pictures of one scene may well have two numbers: that is no contradiction.
     labels = [None if scanned.form == "number" else one.label for one in scanned.examples]
-    return data.near_duplicates(vectors, hashes, parts, sources, labels, contents=scanned.hashes)
+    return data.near_duplicates(vectors, hashes, parts, sources, labels, contents=scanned.hashes, alike=alike)
