@@ -22,7 +22,7 @@ def whole() -> Path:
 
 
 def some(each: int, asked: int | None = None, seed: int = 0) -> Path:
-    """Return a folder with train.csv, ``each`` texts a class drawn from a seed, and test.csv, all or ``asked`` texts."""
+    """Return a folder with train.csv, ``each`` texts a class drawn from a seed, and test.csv, ``asked`` or all."""
     draw = random.Random(seed)
     train = rows(real(NAME) / "train.csv")
     draw.shuffle(train)

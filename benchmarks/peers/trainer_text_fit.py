@@ -1,4 +1,4 @@
-"""The Hugging Face Trainer on train.csv, asked for test.csv: the same MiniLM with a new classifier, all of it trained."""
+"""The Hugging Face Trainer on train.csv, asked for test.csv: the same MiniLM with a new classifier, all trained."""
 
 import csv
 import json

@@ -50,6 +50,8 @@ class Recipe(BaseModel):
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where to compute")
     runtime: str = Field("auto", description="what runs the frozen part: auto, torch, openvino or onnxruntime")
     max_pixels: int = Field(100_000_000, ge=1, description="larger images are refused, as a guard against bombs")
+    max_length: int | None = Field(None, ge=4, description="most tokens of a text; none takes what the network can")
+    max_windows: int = Field(1, ge=1, le=64, description="most windows of a longer text that a prediction reads")
     slim: bool = Field(False, description="leave frozen weights out of the model folder and name their source")
     seed: int = Field(0, ge=0, lt=2**32, description="decides everything that is drawn at random")
 

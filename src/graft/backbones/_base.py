@@ -113,10 +113,13 @@ class Backbone:
         """Return the backbone behind another preprocessing of the same form, or of several such windows an input.
 
         Every stage then does with each window what it does with one input, and a last stage, ``windows``, takes the
-        mean over them. Raises SettingError for any other form.
+        mean over them. Where inputs differ in length, they may also be given less of it. Raises SettingError for any
+        other form.
         """
         if preprocess.shape == self.preprocess.shape:
             return replace(self, preprocess=preprocess)
+        if preprocess.varies and preprocess.shape[1:] == self.preprocess.shape[1:]:
+            return self._shortened(preprocess)
         windows, form = preprocess.shape[0], preprocess.shape[1:]
         if form != self.preprocess.shape:
             wanted = f"of the form {self.preprocess.shape} for {self.name}"
@@ -126,6 +129,17 @@ class Backbone:
         frozen([one.module for one in (*each, mean)])
         normalise = Each(self.normalise)
         return replace(self, normalise=normalise, stages=(*each, mean), classifier=nn.Identity(), preprocess=preprocess)
+
+    def _shortened(self, preprocess: Preprocess) -> "Backbone":
+        length, most = preprocess.shape[0], self.preprocess.shape[0]
+        if length > most:
+            do = f"Give {most} or less"
+            raise SettingError(must("max_length", f"at most {most} for {self.name}", length, do))
+        stages = tuple(
+            replace(one, shape=(length, *one.shape[1:])) if len(one.shape) == 2 and one.shape[0] == most else one
+            for one in self.stages
+        )
+        return replace(self, stages=stages, preprocess=preprocess)
 
     def find(self, name: str) -> int:
         """Return the cut before the stage of that name. Raises SettingError."""

@@ -2,11 +2,12 @@
 
 Raw cosines mean another thing in every data set: among 1,000 photos of clothes half of all pairs are above 0.32, among
 hand signs above 0.78. So the mean of the data is taken out first, and the median pair is at -0.02 in both. The rules
-(the defaults of ``Alike``; texts have their own) were then set with EfficientNet-Lite0 features on three real sets and on copies made from 120 files of each
-(recompressed, halved, brightened, cropped, turned, mirrored). Pairs found among the originals: clothing (1,022) 1, the
-same print photographed twice; sign_digits (1,000) 0; MNIST (1,000), where many a 1 does equal another, 108 of 499,500,
-in 13 sets. Copies found, clothing / sign_digits: JPEG quality 50 100 / 100 %, half size 100 / 100 %, brightness x 1.2
-100 / 87 %, turned by 3 degrees 98 / 61 %, cropped by 3 % 88 / 54 %, mirrored 95 / 3 %, cropped by 8 % 8 / 0 %.
+(the defaults of ``Alike``; texts have their own) were then set with EfficientNet-Lite0 features on three real sets
+and on copies made from 120 files of each (recompressed, halved, brightened, cropped, turned, mirrored). Pairs found
+among the originals: clothing (1,022) 1, the same print photographed twice; sign_digits (1,000) 0; MNIST (1,000),
+where many a 1 does equal another, 108 of 499,500, in 13 sets. Copies found, clothing / sign_digits: JPEG quality 50
+100 / 100 %, half size 100 / 100 %, brightness x 1.2 100 / 87 %, turned by 3 degrees 98 / 61 %, cropped by 3 % 88 / 54
+%, mirrored 95 / 3 %, cropped by 8 % 8 / 0 %.
 """
 
 from collections.abc import Iterator, Sequence

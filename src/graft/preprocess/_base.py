@@ -1,7 +1,7 @@
 """What every modality's preprocessing promises: bytes to array, exactly as the backbone's weights expect it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -45,13 +45,17 @@ class Preprocess(ABC):
         do = "Take one of `graft list backbones` that does"
         raise SettingError(must("backbone", f"one that takes {cls.modality}", f"one for {expected.modality}", do))
 
-    def limited(self, **limits: int) -> Self:
-        """Return it with those of the limits, such as ``max_pixels``, that it has."""
+    def limited(self, **limits: int | None) -> Self:
+        """Return it with those of the limits, such as ``max_pixels``, that it has and that are not None."""
         own = {one.name for one in fields(self)}
-        return replace(self, **{name: value for name, value in limits.items() if name in own})
+        return replace(self, **{name: value for name, value in limits.items() if name in own and value is not None})
 
     def settled(self, shapes: Sequence[tuple[int, ...]]) -> "Preprocess":
         """Return it with what the inputs decide, given the natural shape of each; as a rule that is nothing."""
+        return self
+
+    def shortened(self, contents: Iterable[bytes]) -> Self:
+        """Return it with no more padding than inputs of these bytes need; as a rule it has none."""
         return self
 
     def player(self, content: bytes) -> bytes | None:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -125,10 +126,23 @@ class Gathered:
         """Return the examples of rows and their content hashes."""
         return [self.scanned.examples[row] for row in rows], [self.scanned.hashes[row] for row in rows]
 
+    @cached_property
+    def short(self) -> Backbone:
+        """The backbone behind inputs with no more padding than these need: all of it would be stored and trained on."""
+        own = self.backbone.preprocess
+        if not own.varies:
+            return self.backbone
+        fitting = own.shortened(one.read(in_place=own.in_place) for one in self.scanned.examples)
+        if fitting != own:
+            many = f"{fitting.shape[0]} tokens an input, as many as the longest has, instead of {own.shape[0]}"
+            self.means.listener.say(f"What is stored below the top has {many}")
+        return self.backbone.given(fitting)
+
     def at(self, cut: int, views: int, rows: np.ndarray, what: str) -> Activations:
         """Return stored activations of rows at a cut; what is not stored yet is computed now."""
         if cut == self.backbone.n_stages and views == 1:
             return Rows(self.top, rows)
+        backbone = self.backbone if cut == self.backbone.n_stages else self.short
         examples, hashes = self.examples(rows)
         means = self.means
         # Only what is trained on is read in other views than the plain one; heads alone also fit validation rows.
@@ -137,7 +151,7 @@ class Gathered:
         found = features.extract(
             examples,
             hashes,
-            backbone=self.backbone,
+            backbone=backbone,
             cut=cut,
             views=counts,
             augmentation=means.augmentation if views > 1 else "none",

@@ -32,7 +32,8 @@ def network(recipe: Recipe, modality: str, head: Head) -> Backbone:
     name = recipe.backbone if recipe.backbone != "auto" else backbones.DEFAULT[modality]
     found = backbones.load(name, weights=recipe.weights, seed=recipe.seed).ending_in(head.takes)
     taking = preprocess.REGISTRY.get(modality).taking(found.preprocess)
-    return found.given(taking.limited(max_pixels=recipe.max_pixels))
+    limits = {"max_pixels": recipe.max_pixels, "max_length": recipe.max_length, "max_windows": recipe.max_windows}
+    return found.given(taking.limited(**limits))
 
 
 def look(recipe: Recipe, plan: Plan, dataset: Dataset, backbone: Backbone, listener: Listener) -> Gathered:
