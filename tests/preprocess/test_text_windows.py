@@ -81,3 +81,37 @@ def test_token_dropout_keeps_the_ends_and_the_order():
     assert 34 < np.mean([(one >= 0).sum() for one in seen]) < 38
     np.testing.assert_array_equal(seen[3], _text_augment.without_some(ids, "tokens", 3))
     np.testing.assert_array_equal(ids, _text_augment.without_some(ids, "drop", 3))
+
+
+def test_synonyms_come_from_a_file_and_what_it_holds_is_part_of_the_name(tmp_path):
+    file = tmp_path / "mine.txt"
+    file.write_text("# remarks\nquick, fast, rapid\ncard, bank card\n", "utf-8")
+    name = f"synonyms={file}"
+    seen = {_text_augment.augment("A Quick card, please!", name, seed) for seed in range(60)}
+    words = ("Quick", "Fast", "Rapid"), ("card", "bank card")
+    assert seen <= {f"A {a} {b}, please!" for a in words[0] for b in words[1]} - {"A Quick card, please!"}
+    assert len(seen) == 5
+    assert _text_augment.augment("nothing known", name, 1) == "nothing known"
+    (named,) = _text_augment.check_augmentation(name)
+    assert named.startswith("synonyms ") and str(tmp_path) not in named
+    other = tmp_path / "other.txt"
+    other.write_text("quick, fast\n", "utf-8")
+    assert _text_augment.check_augmentation(f"drop,synonyms={other}")[0] == "drop"
+    assert _text_augment.check_augmentation(f"synonyms={other}") != (named,)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "one that can be read"),
+        (b"\xff\xfe\xfa", "in UTF-8"),
+        (b"alone\n", "two words or more, parted by commas. Got 'alone' in line 1"),
+        (b"# nothing\n", "one with a group in it"),
+    ],
+)
+def test_a_file_of_synonyms_that_is_none(tmp_path, content, said):
+    file = tmp_path / f"{len(said)}.txt"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(SettingError, match=said):
+        Text.check_augmentation(f"synonyms={file}")

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from graft.preprocess import _augment_names
+from graft.preprocess import _augment_names, _text_synonyms
 
 SHARE = 0.1
 """Of the words that are left out; at least one where there are three or more."""
@@ -43,13 +43,22 @@ def augmentations() -> Mapping[str, str]:
 
 @lru_cache(maxsize=64)
 def check_augmentation(text: str) -> tuple[str, ...]:
-    """Return the changes that ``text`` names, in their order. Raises SettingError with the nearest name."""
-    return _augment_names.chosen(text, PRESETS, NAMES)
+    """Return the changes that ``text`` names, in their order. Raises SettingError with the nearest name.
+
+    A file of synonyms stands there by the hash of what it holds.
+    """
+    rest, file = _text_synonyms.parted(text)
+    found = _augment_names.chosen(rest, PRESETS, NAMES)
+    return found if file is None else (*found, f"synonyms {_text_synonyms.read(file)[1]}")
 
 
 def augment(text: str, augmentation: str, seed: int) -> str:
     """Return one random view of a text; one of fewer than three words between spaces stays as it is."""
     words = text.split()
+    file = _text_synonyms.parted(augmentation)[1]
+    if file is not None and words:
+        words = _text_synonyms.exchange(words, file, np.random.default_rng((seed % 2**64, len(NAMES))))
+        text = " ".join(words)
     for number, name in enumerate(CHANGES):
         if name in check_augmentation(augmentation) and len(words) >= FEWEST:
             # A generator of the change's own, so that adding a change leaves what the others draw.
