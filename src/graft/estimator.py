@@ -104,7 +104,8 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def decision_function(self, X: Sequence[object] | np.ndarray) -> np.ndarray:
         """Return logits (n, classes), or (n,) for two classes as scikit-learn wants it."""
         if self.multilabel_:
-            return cast(np.ndarray, logit(np.clip(self.predict_proba(X), 1e-15, 1 - 1e-15)))
+            found: np.ndarray = logit(np.clip(self.predict_proba(X), 1e-15, 1 - 1e-15))
+            return found
         chances = np.log(np.clip(self.predict_proba(X), 1e-300, None))
         return cast(np.ndarray, chances[:, 1] - chances[:, 0]) if chances.shape[1] == 2 else chances
 

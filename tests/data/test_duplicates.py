@@ -124,7 +124,7 @@ def test_arrays_of_other_lengths():
 
 def test_what_is_alike_is_told_by_the_kind_of_input():
     features, hashes = made(100)
-    features[10] = features[3] + np.random.default_rng(1).normal(0, 0.05, 64)
+    features[10] = features[3] + np.random.default_rng(1).normal(0, 0.15, 64)
     named = names(100), ["a"] * 100
     assert len(data.near_duplicates(features, hashes, [None] * 100, *named)) == 1
     words = Text.alike

@@ -1,5 +1,6 @@
 """The learning curve: nested stratified subsets, a curve that is found again, sentences that fit."""
 
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -117,7 +118,7 @@ def test_one_class_is_refused():
 
 
 def test_of_many_examples_two_folds_are_asked(monkeypatch):
-    monkeypatch.setattr("graft.evaluation.learning_curve.MANY", 300)
+    monkeypatch.setattr(sys.modules[learning_curve.__module__], "MANY", 300)
     curve = curve_of(*blobs(400, 6, 0.5))
     assert [one.accuracy.n for one in curve.points] == [160] * 5
     assert curve.points[-1].labels == 320
