@@ -59,7 +59,8 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: Sequence[object] | np.ndarray, y: Sequence[object] | np.ndarray) -> Self:
         """Fit to n inputs and their labels. Raises ValueError where they do not make a task."""
         features = is_features(X)
-        self.multilabel_ = type_of_target(y) == "multilabel-indicator"
+        y = y.toarray() if issparse(y) else y
+        self.multilabel_ = np.ndim(y) == 2 and type_of_target(y) == "multilabel-indicator"
         if features:
             X, y = validate_data(self, X, y, dtype=np.float64, multi_output=self.multilabel_)
         if self.multilabel_:
@@ -103,6 +104,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def decision_function(self, X: Sequence[object] | np.ndarray) -> np.ndarray:
         """Return logits (n, classes), or (n,) for two classes as scikit-learn wants it."""
+        check_is_fitted(self)
         if self.multilabel_:
             found: np.ndarray = logit(np.clip(self.predict_proba(X), 1e-15, 1 - 1e-15))
             return found
@@ -125,7 +127,8 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return the most probable class of each input, (n,), or 0 and 1 (n, labels), 1 from a probability of 0.5."""
         check_is_fitted(self)
         if self.multilabel_:
-            return cast(np.ndarray, (self.predict_proba(X) >= 0.5).astype(self._kind))
+            said: np.ndarray = (self.predict_proba(X) >= 0.5).astype(self._kind)
+            return said
         found: np.ndarray = self.classes_[self.predict_proba(X).argmax(axis=1)]
         return found
 
