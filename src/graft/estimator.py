@@ -59,8 +59,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: Sequence[object] | np.ndarray, y: Sequence[object] | np.ndarray) -> Self:
         """Fit to n inputs and their labels. Raises ValueError where they do not make a task."""
         features = is_features(X)
-        y = y.toarray() if issparse(y) else y
-        self.multilabel_ = np.ndim(y) == 2 and type_of_target(y) == "multilabel-indicator"
+        self.multilabel_ = _is_indicator(y)
         if features:
             X, y = validate_data(self, X, y, dtype=np.float64, multi_output=self.multilabel_)
         if self.multilabel_:
@@ -201,6 +200,12 @@ def _recipe(asked: Classifier | Regressor, settings: dict[str, Any], **own: str)
         seed=asked.seed,
         **own,
     )
+
+
+def _is_indicator(y: Any) -> bool:
+    """Tell whether y is a dense table (n, labels) of 0 and 1."""
+    table = np.asarray(y)
+    return table.ndim == 2 and type_of_target(table) == "multilabel-indicator"
 
 
 def is_features(X: Any) -> bool:
