@@ -117,14 +117,18 @@ def weights() -> Path:
 
 def peers() -> Path:
     """Return the Python of the peers' environment: GRAFT_BENCH_PEERS, else one made here once. Raises Failed."""
-    home = Path(os.environ.get("GRAFT_BENCH_PEERS", HOME))
+    return environment(Path(os.environ.get("GRAFT_BENCH_PEERS", HOME)), HOME, PACKAGES, SHARED)
+
+
+def environment(home: Path, own: Path, packages: tuple[str, ...], shared: tuple[str, ...]) -> Path:
+    """Return the Python of an environment at ``home``, which is made where it is our ``own``. Raises Failed."""
     python, done = home / "bin" / "python", home / ".installed"
-    if python.exists() and (done.exists() or home != HOME):
+    if python.exists() and (done.exists() or home != own):
         return python
     uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     if uv is None:
         raise Failed("uv must be installed to make the peers' environment. Got no uv. Run `make setup`")
-    wanted = [*PACKAGES, *(f"{name}=={version(name).partition('+')[0]}" for name in SHARED)]
+    wanted = [*packages, *(f"{name}=={version(name).partition('+')[0]}" for name in shared)]
     for command in (
         [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(home)],
         [uv, "pip", "install", "--quiet", "--python", str(python), *wanted],

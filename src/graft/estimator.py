@@ -7,8 +7,9 @@ from typing import Any, Self, cast
 import numpy as np
 from PIL.Image import Image
 from scipy.sparse import issparse
+from scipy.special import logit
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 from torch import nn
 
@@ -26,6 +27,9 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     through the backbone.
     A two-dimensional numeric array (n, features) is taken as ready features: the head alone is fitted, by the
     linear probe.
+
+    ``y`` are labels (n,), or 0 and 1 (n, labels) where an input can have several labels or none; the answers then have
+    that form too.
 
     ``settings`` are further ones of the recipe (``runtime``, ``device``, ``head``) and of the strategies, dotted.
     Nothing is held out: scikit-learn's own ``cross_val_score``, ``train_test_split`` and ``GridSearchCV`` do that.
@@ -55,8 +59,11 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: Sequence[object] | np.ndarray, y: Sequence[object] | np.ndarray) -> Self:
         """Fit to n inputs and their labels. Raises ValueError where they do not make a task."""
         features = is_features(X)
+        self.multilabel_ = _is_indicator(y)
         if features:
-            X, y = validate_data(self, X, y, dtype=np.float64)
+            X, y = validate_data(self, X, y, dtype=np.float64, multi_output=self.multilabel_)
+        if self.multilabel_:
+            return self._fit_sets(X, np.asarray(y), features=features)
         labels = column_or_1d(y, warn=True)
         check_classification_targets(labels)
         self.classes_, encoded = np.unique(labels, return_inverse=True)
@@ -73,16 +80,42 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self.model_ = api.fit(data.from_objects(X, [f"{number:06d}" for number in encoded]), recipe=recipe)
         return self
 
+    def _fit_sets(self, X: Sequence[object] | np.ndarray, y: np.ndarray, *, features: bool) -> Self:
+        """Fit to inputs with several labels each, ``y`` (n, labels) of 0 and 1."""
+        self.classes_ = np.arange(y.shape[1])
+        self._kind = y.dtype
+        self.head_ = self.model_ = None
+        if features:
+            self.head_ = ready.fit_sets(np.asarray(X), y, seed=self.seed)
+            return self
+        if len(X) != len(y):
+            raise DataError(must("y", f"as long as X, {len(X)}", len(y), "Give one row of labels an input"))
+        sets = [data.joined([f"{number:06d}" for number in np.flatnonzero(row)]) for row in y]
+        recipe = _recipe(self, self.settings or {}, class_weights=self.class_weights, task="multilabel")
+        self.model_ = api.fit(data.from_objects(X, sets), recipe=recipe)
+        return self
+
+    def __sklearn_tags__(self) -> Any:
+        """Say that several labels an input can be learned."""
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
     def decision_function(self, X: Sequence[object] | np.ndarray) -> np.ndarray:
         """Return logits (n, classes), or (n,) for two classes as scikit-learn wants it."""
+        check_is_fitted(self)
+        if self.multilabel_:
+            found: np.ndarray = logit(np.clip(self.predict_proba(X), 1e-15, 1 - 1e-15))
+            return found
         chances = np.log(np.clip(self.predict_proba(X), 1e-300, None))
         return cast(np.ndarray, chances[:, 1] - chances[:, 0]) if chances.shape[1] == 2 else chances
 
     def predict_proba(self, X: Sequence[object] | np.ndarray) -> np.ndarray:
-        """Return probabilities (n, classes) in the order of ``classes_``."""
+        """Return probabilities (n, classes) in the order of ``classes_``; of several labels, each has its own."""
         check_is_fitted(self)
         if self.head_ is not None:
-            return ready.probabilities(self.head_, validate_data(self, X, dtype=np.float64, reset=False))
+            table = validate_data(self, X, dtype=np.float64, reset=False)
+            return ready.probabilities(self.head_, table, several=self.multilabel_)
         model = self.model_
         assert model is not None
         chances = np.zeros((len(X), len(self.classes_)))
@@ -90,8 +123,11 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return chances
 
     def predict(self, X: Sequence[object] | np.ndarray) -> np.ndarray:
-        """Return the most probable class of each input, (n,)."""
+        """Return the most probable class of each input, (n,), or 0 and 1 (n, labels), 1 from a probability of 0.5."""
         check_is_fitted(self)
+        if self.multilabel_:
+            said: np.ndarray = (self.predict_proba(X) >= 0.5).astype(self._kind)
+            return said
         found: np.ndarray = self.classes_[self.predict_proba(X).argmax(axis=1)]
         return found
 
@@ -164,6 +200,12 @@ def _recipe(asked: Classifier | Regressor, settings: dict[str, Any], **own: str)
         seed=asked.seed,
         **own,
     )
+
+
+def _is_indicator(y: Any) -> bool:
+    """Tell whether y is a dense table (n, labels) of 0 and 1."""
+    table = np.asarray(y)
+    return table.ndim == 2 and type_of_target(table) == "multilabel-indicator"
 
 
 def is_features(X: Any) -> bool:

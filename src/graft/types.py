@@ -75,6 +75,22 @@ class Estimate:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}] (n={self.n})"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Alike:
+    """From when on two inputs are near duplicates; the defaults are those of pictures."""
+
+    alone: float = 0.92
+    """Centred cosine from which the features alone decide, so that mirrored and moved copies are found."""
+    both: float = 0.80
+    """Centred cosine from which features and hash together decide,"""
+    bits: int = 8
+    """where at most so many bits of the hash differ."""
+    same_hash: int = 2
+    """Differing bits up to which the hash alone decides; resized copies keep it, but not the features."""
+    unlike: float = 0.5
+    """Raw cosine below which equal hashes say nothing: blank pictures of two colours have the same hash."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing that the audit noticed: its kind, the files it concerns, a sentence for the person."""

@@ -8,6 +8,7 @@ import pytest
 from graft import data
 from graft.data import duplicates
 from graft.errors import DataError
+from graft.preprocess.text import Text
 
 
 def made(n, seed=0, d=64):
@@ -119,3 +120,14 @@ def test_arrays_of_other_lengths():
     features, hashes = made(4)
     with pytest.raises(DataError, match=r"^The arrays must be of one length\. Got 4 features, 4 hashes, 3 parts"):
         data.near_duplicates(features, hashes, ["train"] * 3, names(4), ["a"] * 4)
+
+
+def test_what_is_alike_is_told_by_the_kind_of_input():
+    features, hashes = made(100)
+    features[10] = features[3] + np.random.default_rng(1).normal(0, 0.15, 64)
+    named = names(100), ["a"] * 100
+    assert len(data.near_duplicates(features, hashes, [None] * 100, *named)) == 1
+    words = Text.alike
+    assert data.near_duplicates(features, hashes, [None] * 100, *named, alike=words) == ()
+    hashes[10] = hashes[3] ^ np.uint64(0xFF)
+    assert len(data.near_duplicates(features, hashes, [None] * 100, *named, alike=words)) == 1

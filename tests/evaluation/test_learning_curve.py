@@ -1,5 +1,6 @@
 """The learning curve: nested stratified subsets, a curve that is found again, sentences that fit."""
 
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -114,3 +115,12 @@ def test_few_examples_are_not_extrapolated():
 def test_one_class_is_refused():
     with pytest.raises(DataError, match="2 classes"):
         curve_of(np.zeros((9, 2)), np.zeros(9, int))
+
+
+def test_of_many_examples_two_folds_are_asked(monkeypatch):
+    monkeypatch.setattr(sys.modules[learning_curve.__module__], "MANY", 300)
+    curve = curve_of(*blobs(400, 6, 0.5))
+    assert [one.accuracy.n for one in curve.points] == [160] * 5
+    assert curve.points[-1].labels == 320
+    assert curve.ahead == 800
+    assert "800 labels instead of 400" in curve.sentence

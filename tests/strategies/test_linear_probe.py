@@ -149,3 +149,26 @@ def test_heads_and_features_that_are_not_linear_are_refused(material):
         LinearProbe().fit(material(LinearProbe(), head="mlp"))
     with pytest.raises(SettingError, match="frozen_head"):
         LinearProbe().fit(material(LinearProbe(), head="conv"))
+
+
+def test_halves_of_many_rows_choose_as_all_folds_do(monkeypatch):
+    features, targets = make_features(rows=600, noise=2.5)
+    folds = fit(features[None], targets, 4, 600)
+    monkeypatch.setattr(_probe, "MANY", 500)
+    halves = fit(features[None], targets, 4, 600)
+    places = [_probe.STRENGTHS.index(one.strength) for one in (folds, halves)]
+    assert abs(places[0] - places[1]) <= 1
+    right = [float((one.out_of_fold.argmax(1).numpy() == targets).mean()) for one in (folds, halves)]
+    assert right[0] == pytest.approx(right[1], abs=0.02)
+    assert halves.out_of_fold.shape == (600, 4) and set(halves.fold) == set(range(5))
+
+
+def test_out_of_fold_logits_of_halves_never_saw_their_rows(monkeypatch):
+    """Labels that mean nothing and are learned by heart: a head that had seen a row would know it."""
+    monkeypatch.setattr(_probe, "MANY", 100)
+    features, targets = make_features(rows=200, width=300)
+    shuffled = np.random.default_rng(5).permutation(targets)
+    probe = fit(features[None], shuffled, 4, 200, strength=0.003)
+    assert (probe.out_of_fold.argmax(1).numpy() == shuffled).mean() < 0.36
+    known = torch.from_numpy(features) @ probe.weight.T + probe.bias
+    assert (known.argmax(1).numpy() == shuffled).mean() > 0.95

@@ -141,7 +141,8 @@ class Backbone:
 
         Every stage then does with each window what it does with one input, and a last stage, ``windows``, takes the
         mean over them, or what else the preprocessing's ``pooling`` says. Where the backbone's own preprocessing
-        ``stretches``, the first axis of one input may have another length. Raises SettingError for any other form.
+        ``stretches``, the first axis of one input may have another length; where inputs vary in length, less of it.
+        Raises SettingError for any other form.
         """
         several = len(preprocess.shape) > len(self.preprocess.shape)
         form = preprocess.shape[1:] if several else preprocess.shape
@@ -162,11 +163,23 @@ class Backbone:
         own = self.preprocess.shape
         if form == own:
             return self.stages
+        if self.preprocess.varies and form[1:] == own[1:]:
+            return self._shortened(form[0])
         if not self.preprocess.stretches or form[1:] != own[1:]:
             raise SettingError(must("inputs", f"of the form {own} for {self.name}", form, "Take another backbone"))
         modules = [stage.module for stage in self.stages]
         shapes = followed([self.normalise, *modules], form, getattr(torch, self.preprocess.dtype))[1:]
         return tuple(replace(stage, shape=shape) for stage, shape in zip(self.stages, shapes, strict=True))
+
+    def _shortened(self, length: int) -> tuple[Stage, ...]:
+        most = self.preprocess.shape[0]
+        if length > most:
+            do = f"Give {most} or less"
+            raise SettingError(must("max_length", f"at most {most} for {self.name}", length, do))
+        return tuple(
+            replace(one, shape=(length, *one.shape[1:])) if len(one.shape) == 2 and one.shape[0] == most else one
+            for one in self.stages
+        )
 
     def find(self, name: str) -> int:
         """Return the cut before the stage of that name. Raises SettingError."""

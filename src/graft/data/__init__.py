@@ -4,7 +4,7 @@ from graft.data.audit import audit, class_sizes, exact_duplicates
 from graft.data.columns import as_number, cells_of, kind_of, telling_columns, with_columns
 from graft.data.dataset import Dataset, SetAside
 from graft.data.duplicates import near_duplicates
-from graft.data.labels import names
+from graft.data.labels import joined, names
 from graft.data.objects import from_objects
 from graft.data.parts import LockedPart, Parts, data_fingerprint
 from graft.data.reading import find_inputs, in_form, read, texts
@@ -27,6 +27,7 @@ __all__ = [
     "find_inputs",
     "from_objects",
     "in_form",
+    "joined",
     "kind_of",
     "names",
     "near_duplicates",

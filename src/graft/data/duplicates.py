@@ -2,11 +2,12 @@
 
 Raw cosines mean another thing in every data set: among 1,000 photos of clothes half of all pairs are above 0.32, among
 hand signs above 0.78. So the mean of the data is taken out first, and the median pair is at -0.02 in both. The rules
-were then set with EfficientNet-Lite0 features on three real sets and on copies made from 120 files of each
-(recompressed, halved, brightened, cropped, turned, mirrored). Pairs found among the originals: clothing (1,022) 1, the
-same print photographed twice; sign_digits (1,000) 0; MNIST (1,000), where many a 1 does equal another, 108 of 499,500,
-in 13 sets. Copies found, clothing / sign_digits: JPEG quality 50 100 / 100 %, half size 100 / 100 %, brightness x 1.2
-100 / 87 %, turned by 3 degrees 98 / 61 %, cropped by 3 % 88 / 54 %, mirrored 95 / 3 %, cropped by 8 % 8 / 0 %.
+(the defaults of ``Alike``; texts have their own) were then set with EfficientNet-Lite0 features on three real sets
+and on copies made from 120 files of each (recompressed, halved, brightened, cropped, turned, mirrored). Pairs found
+among the originals: clothing (1,022) 1, the same print photographed twice; sign_digits (1,000) 0; MNIST (1,000),
+where many a 1 does equal another, 108 of 499,500, in 13 sets. Copies found, clothing / sign_digits: JPEG quality 50
+100 / 100 %, half size 100 / 100 %, brightness x 1.2 100 / 87 %, turned by 3 degrees 98 / 61 %, cropped by 3 % 88 / 54
+%, mirrored 95 / 3 %, cropped by 8 % 8 / 0 %.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,18 +17,10 @@ import numpy as np
 
 from graft.data.dataset import count
 from graft.errors import DataError, must
-from graft.types import Finding, Part
+from graft.types import Alike, Finding, Part
 
 BLOCK = 1024
 """Rows compared at a time: the largest array is BLOCK x BLOCK, whatever n is."""
-ALONE = 0.92
-"""Centred cosine from which the features alone decide, so that mirrored and moved copies are found."""
-TOGETHER = (0.80, 8)
-"""Centred cosine and differing bits from which both together decide."""
-SAME_HASH = 2
-"""Differing bits up to which the hash alone decides; resized copies keep it, but not the features."""
-UNLIKE = 0.5
-"""Raw cosine below which equal hashes say nothing: blank pictures of two colours have the same hash."""
 STEADY = 20
 """The mean of few inputs is their common look: it is taken out by n / (n + STEADY)."""
 
@@ -50,6 +43,7 @@ def near_duplicates(
     labels: Sequence[str | None],
     *,
     contents: Sequence[str] | None = None,
+    alike: Alike = Alike(),  # noqa: B008 - frozen
 ) -> tuple[Finding, ...]:
     """Return one finding for each set of near duplicates, those across parts first, then the closest.
 
@@ -65,12 +59,12 @@ def near_duplicates(
     rows = _distinct(features, parts, contents)
     found = [
         _finding([int(rows[one]) for one in members], cosine, bits, parts, sources, labels)
-        for members, cosine, bits in _sets(list(near_links(features[rows], hashes[rows])))
+        for members, cosine, bits in _sets(list(near_links(features[rows], hashes[rows], alike)))
     ]
     return tuple(sorted(found, key=lambda one: (one.kind == "near_duplicate", -one.details["similarity"])))
 
 
-def near_links(features: np.ndarray, hashes: np.ndarray) -> Iterator[Link]:
+def near_links(features: np.ndarray, hashes: np.ndarray, alike: Alike = Alike()) -> Iterator[Link]:  # noqa: B008
     """Yield links that join every two near rows, directly or by a chain; at most 2 BLOCK for each pair of blocks.
 
     ``features`` (n, d) finite and not zero, ``hashes`` (n,). Costs n * n * d multiplications and additions.
@@ -82,21 +76,27 @@ def near_links(features: np.ndarray, hashes: np.ndarray) -> Iterator[Link]:
         for left in range(top, len(raw), BLOCK):
             cosine = centred[top : top + BLOCK] @ centred[left : left + BLOCK].T
             bits = np.bitwise_count(marks[top : top + BLOCK, None] ^ marks[None, left : left + BLOCK])
-            near = (cosine >= ALONE) | ((cosine >= TOGETHER[0]) & (bits <= TOGETHER[1])) | (bits <= SAME_HASH)
+            near = (cosine >= alike.alone) | ((cosine >= alike.both) & (bits <= alike.bits)) | (bits <= alike.same_hash)
             near = np.triu(near, 1) if top == left else near
-            _without_unlike(near, cosine, bits, raw[top : top + BLOCK], raw[left : left + BLOCK])
+            _without_unlike(
+                near,
+                (cosine < alike.both) & (bits <= alike.same_hash),
+                alike.unlike,
+                raw[top : top + BLOCK],
+                raw[left : left + BLOCK],
+            )
             rows = np.arange(top, top + len(near))
             columns = rows if top == left else np.arange(left, left + near.shape[1])
             yield from _thinned(near, cosine, bits, rows, columns)
 
 
 def _without_unlike(
-    near: np.ndarray, cosine: np.ndarray, bits: np.ndarray, rows: np.ndarray, columns: np.ndarray
+    near: np.ndarray, by_hash: np.ndarray, unlike: float, rows: np.ndarray, columns: np.ndarray
 ) -> None:
     """Take out of ``near`` what the hash alone joins, and raw features keep apart."""
-    i, j = np.nonzero(near & (cosine < TOGETHER[0]) & (bits <= SAME_HASH))
+    i, j = np.nonzero(near & by_hash)
     raw = (rows @ columns.T)[i, j] if len(i) > 2 * BLOCK else np.einsum("id,id->i", rows[i], columns[j])
-    near[i, j] = raw >= UNLIKE
+    near[i, j] = raw >= unlike
 
 
 def _thinned(

@@ -12,6 +12,8 @@ from graft.types import Estimate
 Answers = Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], Sequence[np.ndarray]]
 """``(rows to train on, rows to ask), one array a fold -> class numbers (m,) or logits (m, C), one array a fold``."""
 
+MANY = 4000
+"""Examples from which only those of two folds are asked: so many answers tell the curve well enough."""
 _EXPONENTS = np.linspace(0.05, 2.0, 40)
 
 
@@ -63,7 +65,7 @@ def learning_curve(
     folds: int = 5,
     seed: int = 0,
 ) -> LearningCurve:
-    """Train on growing shares of the data and ask each example once, when its fold is held out.
+    """Train on growing shares of the data and ask each example once, when its fold is held out; of many, two folds.
 
     ``targets`` (n,). In each fold the smaller training sets are parts of the larger, and every class keeps its share
     in all of them; shares that would leave some class without an example are passed over. Calls ``answers`` once a
@@ -79,10 +81,11 @@ def learning_curve(
     fold, order = _deal(targets, folds, np.random.default_rng(seed))
     if held_out is not None:
         fold, folds = held_out[0], int(held_out[0].max()) + 1
+    judged = 2 if n >= MANY else folds
     kept = [one for one in sorted(set(fractions)) if one == 1.0 or one * np.median(sizes) * (1 - 1 / folds) >= 1.5]
-    right, labels = np.zeros((len(kept), n)), np.zeros((len(kept), folds))
-    asked = [np.flatnonzero(fold == held) for held in range(folds)]
-    inside = [order[fold[order] != held] for held in range(folds)]
+    right, labels = np.zeros((len(kept), n)), np.zeros((len(kept), judged))
+    asked = [np.flatnonzero(fold == held) for held in range(judged)]
+    inside = [order[fold[order] != held] for held in range(judged)]
     for row, share in enumerate(kept):
         # At least one of every class, else the model could not even name it.
         train = [np.sort(one[(_depth(targets[one]) < share) | _first(targets[one])]) for one in inside]
@@ -93,7 +96,8 @@ def learning_curve(
             found = answers(train, asked)
         for rows, said in zip(asked, found, strict=True):
             right[row, rows] = (said.argmax(axis=1) if said.ndim == 2 else said) == targets[rows]
-    return _read(right, labels.mean(axis=1), fold, seed)
+    rows = np.flatnonzero(fold < judged)
+    return _read(right[:, rows], labels.mean(axis=1), fold[rows], n, seed)
 
 
 def _deal(targets: np.ndarray, folds: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -121,14 +125,14 @@ def _first(targets: np.ndarray) -> np.ndarray:
     return first
 
 
-def _read(right: np.ndarray, labels: np.ndarray, fold: np.ndarray, seed: int) -> LearningCurve:
-    """Make the result from who was answered rightly (shares, n) after how many labels (shares,)."""
+def _read(right: np.ndarray, labels: np.ndarray, fold: np.ndarray, total: int, seed: int) -> LearningCurve:
+    """Make the result from who was answered rightly (shares, n) after how many labels (shares,) of ``total``."""
     n, folds = right.shape[1], int(fold.max()) + 1
     points = []
     for row, count in zip(right, labels, strict=True):
         by_fold = np.bincount(fold, row, folds) / np.maximum(np.bincount(fold, minlength=folds), 1)
         points.append(Point(round(float(count)), wilson(float(row.sum()), n), float(by_fold.std(ddof=1))))
-    ahead = 2 * n
+    ahead = 2 * total
     if len(points) < 3:
         sentence = "There are too few examples to say whether more labels would help."
         return LearningCurve(tuple(points), None, None, None, ahead, None, None, sentence)
@@ -136,12 +140,12 @@ def _read(right: np.ndarray, labels: np.ndarray, fold: np.ndarray, seed: int) ->
     floor, scale, exponent = (float(one[0]) for one in _fit(error[None], labels, n))
     draws = np.concatenate([1 - _resampled(right, rows) for rows in resamples(n, seed, RESAMPLES // 2)])
     a, b, c = _fit(draws, labels, n)
-    now, then = a + b * float(n) ** -c, a + b * float(ahead) ** -c
-    value, today = floor + scale * float(ahead) ** -exponent, floor + scale * float(n) ** -exponent
+    now, then = a + b * float(total) ** -c, a + b * float(ahead) ** -c
+    value, today = floor + scale * float(ahead) ** -exponent, floor + scale * float(total) ** -exponent
     low, high = bias_corrected(1 - value, 1 - then)
     expected = Estimate(1 - value, max(0.0, low), min(1.0, high), n)
     gain = Estimate(today - value, *bias_corrected(today - value, now - then), n)
-    sentence = _sentence(n, ahead, 1 - today, expected, gain)
+    sentence = _sentence(total, ahead, 1 - today, expected, gain)
     return LearningCurve(tuple(points), 1 - floor, scale, exponent, ahead, expected, gain, sentence)
 
 

@@ -1,7 +1,7 @@
 """What every modality's preprocessing promises: bytes to array, exactly as the backbone's weights expect it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from graft.errors import ArtifactError, SettingError, must
 from graft.registry import build
-from graft.types import Finding
+from graft.types import Alike, Finding
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,8 @@ class Preprocess(ABC):
     """Whether it reads large inputs piece by piece: it is then given a memory map of them, as if it were bytes."""
     settles: ClassVar[bool] = False
     """Whether ``settled`` may change the shape, so that what a network makes of it is not known before."""
+    alike: ClassVar[Alike] = Alike()
+    """From when on two inputs are taken for near duplicates."""
 
     @classmethod
     def taking(cls, expected: "Preprocess") -> "Preprocess":
@@ -57,6 +59,10 @@ class Preprocess(ABC):
 
     def settled(self, shapes: Sequence[tuple[int, ...]]) -> "Preprocess":
         """Return it with what the inputs decide, given the natural shape of each; as a rule that is nothing."""
+        return self
+
+    def shortened(self, contents: Iterable[bytes]) -> Self:
+        """Return it with no more padding than inputs of these bytes need; as a rule it has none."""
         return self
 
     def player(self, content: bytes) -> bytes | None:

@@ -5,12 +5,13 @@ from functools import lru_cache
 
 import numpy as np
 
-from graft.preprocess import _augment_names
+from graft.preprocess import _augment_names, _text_synonyms
 
 SHARE = 0.1
 """Of the words that are left out; at least one where there are three or more."""
 FEWEST = 3
 """Words below which a text stays as it is: each of them may be what it means."""
+TOKENS = "tokens"
 PRESETS: dict[str, tuple[str, ...]] = {"none": (), "auto": ("drop", "swap"), "words": ("drop", "swap")}
 
 
@@ -30,6 +31,7 @@ CHANGES: dict[str, Callable[[list[str], np.random.Generator], list[str]]] = {"dr
 NAMES = {
     "drop": "about a tenth of the words left out (at least one)",
     "swap": "two neighbouring words exchanged",
+    TOKENS: "about a tenth of the tokens left out, never the first or last",
 }
 """Every change with a line for the help, in the order in which they are applied (Wei and Zou 2019, "EDA")."""
 
@@ -41,16 +43,41 @@ def augmentations() -> Mapping[str, str]:
 
 @lru_cache(maxsize=64)
 def check_augmentation(text: str) -> tuple[str, ...]:
-    """Return the changes that ``text`` names, in their order. Raises SettingError with the nearest name."""
-    return _augment_names.chosen(text, PRESETS, NAMES)
+    """Return the changes that ``text`` names, in their order. Raises SettingError with the nearest name.
+
+    A file of synonyms stands there by the hash of what it holds.
+    """
+    rest, file = _text_synonyms.parted(text)
+    found = _augment_names.chosen(rest, PRESETS, NAMES)
+    return found if file is None else (*found, f"synonyms {_text_synonyms.read(file)[1]}")
 
 
 def augment(text: str, augmentation: str, seed: int) -> str:
     """Return one random view of a text; one of fewer than three words between spaces stays as it is."""
     words = text.split()
-    for number, name in enumerate(NAMES):
+    file = _text_synonyms.parted(augmentation)[1]
+    if file is not None and words:
+        words = _text_synonyms.exchange(words, file, np.random.default_rng((seed % 2**64, len(NAMES))))
+        text = " ".join(words)
+    for number, name in enumerate(CHANGES):
         if name in check_augmentation(augmentation) and len(words) >= FEWEST:
             # A generator of the change's own, so that adding a change leaves what the others draw.
             words = CHANGES[name](words, np.random.default_rng((seed % 2**64, number)))
             text = " ".join(words)
     return text
+
+
+def without_some(ids: np.ndarray, augmentation: str, seed: int) -> np.ndarray:
+    """Return token ids int32 (tokens, ...) with some left out where ``augmentation`` says so; what follows moves up.
+
+    The first and the last are kept, since many networks begin and end a text with tokens of their own.
+    """
+    if TOKENS not in check_augmentation(augmentation):
+        return ids
+    count = int(np.count_nonzero(ids.reshape(len(ids), -1)[:, 0] >= 0))
+    keep = np.random.default_rng((seed % 2**64, list(NAMES).index(TOKENS))).random(len(ids)) >= SHARE
+    keep[[0, max(0, count - 1)]] = True
+    kept = ids[:count][keep[:count]]
+    found = np.full_like(ids, -1)
+    found[: len(kept)] = kept
+    return found

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from graft.heads.linear import Linear
 from graft.preprocess import descriptors
 from graft.strategies import Activations, Fitted, Material, Strategy
 from graft.tasks import Task
-from graft.types import Example, Finding, Listener, Part
+from graft.types import Alike, Example, Finding, Listener, Part
 
 SIMPLE = "simple_features"
 HASH = "perceptual_hash"
@@ -145,10 +146,23 @@ class Gathered:
         """Return the examples of rows and their content hashes."""
         return [self.scanned.examples[row] for row in rows], [self.scanned.hashes[row] for row in rows]
 
+    @cached_property
+    def short(self) -> Backbone:
+        """The backbone behind inputs with no more padding than these need: all of it would be stored and trained on."""
+        own = self.backbone.preprocess
+        if not own.varies:
+            return self.backbone
+        fitting = own.shortened(one.read(in_place=own.in_place) for one in self.scanned.examples)
+        if fitting != own:
+            many = f"{fitting.shape[0]} tokens an input, as many as the longest has, instead of {own.shape[0]}"
+            self.means.listener.say(f"What is stored below the top has {many}")
+        return self.backbone.given(fitting)
+
     def at(self, cut: int, views: int, rows: np.ndarray, what: str) -> Activations:
         """Return stored activations of rows at a cut; what is not stored yet is computed now."""
         if cut == self.backbone.n_stages and views == 1:
             return Rows(self.top, rows)
+        backbone = self.backbone if cut == self.backbone.n_stages else self.short
         examples, hashes = self.examples(rows)
         means = self.means
         # Only what is trained on is read in other views than the plain one; heads alone also fit validation rows.
@@ -157,7 +171,7 @@ class Gathered:
         found = features.extract(
             examples,
             hashes,
-            backbone=self.backbone,
+            backbone=backbone,
             cut=cut,
             views=counts,
             augmentation=means.augmentation if views > 1 else "none",
@@ -240,7 +254,7 @@ def gather(
     assert hashes is not None
     known = [scanned.examples[row] for row in np.concatenate([parts.train, parts.val])]
     telling = data.telling_columns(known, scanned.form)
-    findings = (*data.audit(scanned, parts), *telling, *near(scanned, parts.of, top, hashes))
+    findings = (*data.audit(scanned, parts), *telling, *near(scanned, parts.of, top, hashes, form.alike))
     seconds = {
         "reading": looked - start,
         "extraction": passed - looked,
@@ -322,11 +336,13 @@ def without_failed(scanned: Scanned, failed: Mapping[int, str]) -> tuple[Scanned
     return left, kept
 
 
-def near(scanned: Scanned, parts: Sequence[Part | None], top: Activations, hashes: np.ndarray) -> tuple[Finding, ...]:
+def near(
+    scanned: Scanned, parts: Sequence[Part | None], top: Activations, hashes: np.ndarray, alike: Alike
+) -> tuple[Finding, ...]:
     """Return near duplicates within and across parts, by embedding and by perceptual hash."""
     rows = np.arange(len(scanned.examples))
     vectors = averaged(top.read(rows))
     sources = [one.source for one in scanned.examples]
     # Two pictures of one scene may well have two numbers: that is no contradiction.
     labels = [None if scanned.form == "number" else one.label for one in scanned.examples]
-    return data.near_duplicates(vectors, hashes, parts, sources, labels, contents=scanned.hashes)
+    return data.near_duplicates(vectors, hashes, parts, sources, labels, contents=scanned.hashes, alike=alike)

@@ -2,13 +2,14 @@
 
 import numpy as np
 import torch
-from scipy.special import softmax
+from scipy.special import expit, softmax
 from torch import nn
 
 from graft.errors import DataError, must
 from graft.registry import build
 from graft.strategies import REGISTRY
 from graft.strategies._probe import Table, fit_probe
+from graft.tasks.multilabel import Multilabel
 from graft.tasks.regression import Regression
 from graft.training.likelihood import LIKELIHOODS
 
@@ -19,6 +20,23 @@ def fit(features: np.ndarray, targets: np.ndarray, outputs: int, *, seed: int = 
     table = np.asarray(features, np.float32)
     rows = Table(features=table[None], targets=targets, n_train=len(table))
     probe = fit_probe(rows, outputs, folds=folds, seed=seed)
+    return _head(probe.weight.double(), probe.bias.double())
+
+
+def fit_sets(features: np.ndarray, targets: np.ndarray, *, seed: int = 0) -> nn.Linear:
+    """Return a linear head on features (n, features) for sets of labels, ``targets`` (n, labels) of 0 and 1."""
+    folds = int(REGISTRY.create("linear_probe").folds)  # type: ignore[attr-defined]
+    table = np.asarray(features, np.float32)
+    there = np.asarray(targets, np.float32)
+    task = Multilabel(classes=tuple(str(number) for number in range(there.shape[1])))
+    rows = Table(
+        features=table[None],
+        targets=there,
+        n_train=len(table),
+        strata=task.strata(there),
+        likelihood=LIKELIHOODS[task.likelihood],
+    )
+    probe = fit_probe(rows, task.outputs, folds=folds, seed=seed)
     return _head(probe.weight.double(), probe.bias.double())
 
 
@@ -61,9 +79,9 @@ def numbers(head: nn.Linear, features: np.ndarray) -> np.ndarray:
     return found
 
 
-def probabilities(head: nn.Linear, features: np.ndarray) -> np.ndarray:
-    """Return probabilities (n, outputs) float64 of features (n, features)."""
+def probabilities(head: nn.Linear, features: np.ndarray, *, several: bool = False) -> np.ndarray:
+    """Return probabilities (n, outputs) float64 of features (n, features); each its own where there are several."""
     with torch.inference_mode():
         logits = head(torch.from_numpy(np.array(features, np.float64))).numpy()
-    found: np.ndarray = softmax(logits, axis=1)
+    found: np.ndarray = expit(logits) if several else softmax(logits, axis=1)
     return found

@@ -13,6 +13,12 @@ STRENGTHS = tuple(10.0 ** (1 - step / 2) for step in range(13))
 """Penalties, strongest first, on features of mean squared length 1 and a loss summed over rows."""
 USUAL = 2
 """The place of the first one that is tried: the best one has been a weaker one on every real data set so far."""
+MANY = 4000
+"""Training rows from which the strength is chosen by two halves instead of all folds: a half says then what all would,
+for a fifth of the work. On the 10,003 questions of banking77 both choose the same strength."""
+PRECISE, COARSE = (1e-6, 3e-5), (3e-5, 1e-4)
+"""How near its minimum, in nats a row, a final fit and one of a cross-validation is, of few rows and of many: those of
+many start so near, and take so long, that the rest of the way costs more than it could show."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,7 @@ class Probe:
     """Of the rows in their first view."""
     strength: float
     path: tuple[tuple[float, float], ...]
-    """(strength, out-of-fold loss on the training rows) of every strength that was tried."""
+    """(strength, held-out loss on the training rows) of every strength that was tried."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +64,7 @@ class Table:
 
 
 def fit_probe(table: Table, outputs: int, *, folds: int = 5, strength: float | None = None, seed: int = 0) -> Probe:
-    """Fit the probe; the strength is the one with the lowest out-of-fold loss on the training rows.
+    """Fit the probe; the strength is the one with the lowest held-out loss on the training rows.
 
     A strength that is given is taken as it is. The decomposition sees no targets.
     """
@@ -81,14 +87,17 @@ def fit_probe(table: Table, outputs: int, *, folds: int = 5, strength: float | N
     scores = basis.scores if n_train == rows else basis.scores[chosen]
     repeated = torch.cat([goal[part]] * views)
     train = _Rows(scores, repeated, rest[part].repeat(views, 1) / views, outputs, table.likelihood)
-    path, found = _path(train, fold[part], weights[part], (strength,) if strength is not None else STRENGTHS)
+    # Which half a fold is in; each fold is a side of its own where there are few rows.
+    sides = np.arange(count) if n_train < MANY or count < 4 else (np.arange(count) >= count // 2).astype(np.int64)
+    path, found = _path(train, sides[fold[part]], weights[part], (strength,) if strength is not None else STRENGTHS)
     best = min(path, key=lambda point: point[1])[0]
-    mean = logistic.Solution(found.weight.mean(0, keepdim=True), found.bias.mean(0, keepdim=True), 0)
-    alone = train.solve(best, weights[part, None].repeat(views, 1) / views, mean)
+    precise, coarse = PRECISE[n_train >= MANY], COARSE[n_train >= MANY]
+    alone = train.solve(best, weights[part, None].repeat(views, 1) / views, _mean(found), precise)
     repeated = torch.cat([goal] * views)
     everything = _Rows(basis.scores, repeated, rest.repeat(views, 1) / views, outputs, table.likelihood)
-    apart = everything.solve(best, None, found, tolerance=3e-5)
-    both = everything.solve(best, weights[:, None].repeat(views, 1) / views, alone)
+    # Each starts where the solution that has not seen its fold's side ended, so that it never saw its fold.
+    apart = everything.solve(best, None, logistic.Solution(found.weight[sides], found.bias[sides], 0), coarse)
+    both = everything.solve(best, weights[:, None].repeat(views, 1) / views, alone, precise)
     final, training = basis.fold(both.weight[0], both.bias[0]), basis.fold(alone.weight[0], alone.bias[0])
     plain = replace(basis, scores=basis.scores[:rows])
     return Probe(*final, *training, _held_out(plain.scores, apart, fold), fold, plain, best, tuple(path))
@@ -104,8 +113,20 @@ class _Rows:
     outputs: int
     likelihood: Likelihood
 
+    def halves(self, strength: float, side: np.ndarray, start: logistic.Solution | None) -> logistic.Solution:
+        """Return two solutions, each for the rows that are not of its side (rows,); as strong a penalty a row."""
+        found = []
+        for index in range(2):
+            of = torch.from_numpy(np.flatnonzero(np.resize(side, len(self.scores)) != index))
+            weights = self.rest[of].amax(1, keepdim=True)
+            before = None if start is None else logistic.Solution(start.weight[[index]], start.bias[[index]], 0)
+            part = _Rows(self.scores[of], self.goal[of], weights, self.outputs, self.likelihood)
+            found.append(part.solve(strength * len(of) / len(self.scores), None, before, COARSE[1]))
+        weight, bias = torch.cat([one.weight for one in found]), torch.cat([one.bias for one in found])
+        return logistic.Solution(weight, bias, sum(one.passes for one in found))
+
     def solve(
-        self, strength: float, weights: torch.Tensor | None, start: logistic.Solution | None, tolerance: float = 1e-6
+        self, strength: float, weights: torch.Tensor | None, start: logistic.Solution | None, tolerance: float
     ) -> logistic.Solution:
         """Return the solutions for ``weights``, all folds if None."""
         chosen = self.rest if weights is None else weights.contiguous()
@@ -122,12 +143,14 @@ class _Rows:
 
 
 def _path(
-    rows: _Rows, fold: np.ndarray, weights: torch.Tensor, strengths: tuple[float, ...]
+    rows: _Rows, side: np.ndarray, weights: torch.Tensor, strengths: tuple[float, ...]
 ) -> tuple[list[tuple[float, float]], logistic.Solution]:
-    """Try weaker penalties until the out-of-fold loss has risen twice, and stronger ones where the first was best.
+    """Try weaker penalties until the held-out loss has risen twice, and stronger ones where the first was best.
 
-    Returns (strength, loss) of all that were tried, strongest first, and the solutions of the folds at the best one.
+    Of many rows, whose loss is no matter of chance, one rise is enough. ``side`` (rows,) are folds, or halves.
+    Returns (strength, loss) of all that were tried, strongest first, and the solutions of the sides at the best one.
     """
+    halves = int(side.max()) + 1 < rows.rest.shape[1]
     begin = USUAL if len(strengths) > USUAL else 0
     path: dict[float, float] = {}
     best = strengths[begin]
@@ -137,18 +160,23 @@ def _path(
             break
         now, rises = found, 0
         for strength in order:
-            now = rows.solve(strength, None, now, tolerance=3e-5)
-            logits = _held_out(rows.scores[: len(fold)], now, fold)
-            each = rows.likelihood.each(logits, rows.goal[: len(fold)])
+            now = rows.halves(strength, side, now) if halves else rows.solve(strength, None, now, COARSE[0])
+            logits = _held_out(rows.scores[: len(side)], now, side)
+            each = rows.likelihood.each(logits, rows.goal[: len(side)])
             path[strength] = float((each * weights).sum() / weights.sum())
             if found is None or path[strength] < path[best]:
                 best, found, rises = strength, now, 0
             else:
                 rises += 1
-            if rises == 2:
+            if rises == (1 if halves else 2):
                 break
     assert found is not None
     return sorted(path.items(), reverse=True), found
+
+
+def _mean(found: logistic.Solution) -> logistic.Solution:
+    """Return the mean of several solutions, as one: where to begin."""
+    return logistic.Solution(found.weight.mean(0, keepdim=True), found.bias.mean(0, keepdim=True), 0)
 
 
 def _held_out(scores: torch.Tensor, solution: logistic.Solution, fold: np.ndarray) -> torch.Tensor:

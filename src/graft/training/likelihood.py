@@ -58,8 +58,9 @@ class Softmax(Likelihood):
         """Return the cross-entropies, and the probabilities less 1 at the truth."""
         index = goal[:, None, None].expand(-1, logits.shape[1], 1)
         right = logits.gather(2, index).squeeze(2)
-        norm = logits.logsumexp(2)
-        residual = logits.sub_(norm[..., None]).exp_()
+        residual = logits.softmax(2)
+        # The likeliest class tells the norm without another exponential of every logit.
+        norm = logits.amax(2) - residual.amax(2).log()
         residual.scatter_add_(2, index, torch.full_like(right, -1.0)[..., None])
         return norm - right, residual
 
