@@ -256,13 +256,11 @@ def show(folder: str | Path) -> dict[str, Any]:
 def listing(what: str, *, settings: bool = False, modality: str | None = None) -> list[dict[str, Any]]:
     """Return what there is of ``backbones`` and the other lists of ``graft list``, as plain data.
 
-    ``modality`` keeps the backbones that are made for it, and its default. Raises UnknownNameError.
+    ``modality`` keeps the backbones that take it. Raises UnknownNameError.
     """
     if what == "backbones":
         taken = None if modality is None else (modality, *data.modalities.REGISTRY.get(modality).networks)
-        default = backbones.DEFAULT.get(modality or "")
-        listed = backbones.listing()
-        return [asdict(one) for one in listed if taken is None or one.modality in taken or one.name == default]
+        return [asdict(one) for one in backbones.listing() if taken is None or one.modality in taken]
     if what == "metrics":
         return [{"name": name, "summary": str(one.__doc__).partition("\n")[0]} for name, one in METRICS.items()]
     folders = {
