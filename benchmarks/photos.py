@@ -26,14 +26,14 @@ def real(name: str) -> Path:
 
 
 def some(name: str, each: int) -> Path:
-    """Return a folder with the first ``each`` photos of every class of ``name``, its parts kept."""
+    """Return a folder with the first ``each`` files of every class of ``name``, its parts kept."""
     source = real(name)
 
     def fill(folder: Path) -> None:
-        for place in sorted({one.parent for one in source.rglob("*.jpg")}):
+        for place in sorted({one.parent for one in source.rglob("*.*")} - {source}):
             target = folder / place.relative_to(source)
             target.mkdir(parents=True)
-            for one in sorted(place.glob("*.jpg"))[:each]:
+            for one in sorted(place.glob("*.*"))[:each]:
                 shutil.copy(one, target / one.name)
 
     return _made(f"{name}-{each}-each", fill)

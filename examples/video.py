@@ -1,7 +1,6 @@
-"""From clips to a model: makes short films of moving squares, fits on them, and asks about one more.
+"""From clips to a model: makes short films of moving squares, fits on them, and asks about one more."""
 
-Needs the extra for video: pip install 'graft-ml[video]'.
-"""
+# It needs the extra for video: pip install 'graft-ml[video]'.
 
 import tempfile
 from pathlib import Path

@@ -161,7 +161,9 @@ def test_lists(graft, what):
         default = next(one for one in found[what] if one["default"])
         assert default["name"] == "tf_efficientnet_lite0"
         assert default["here"] is True
-        assert all(one["parameters"] > 0 and one["licence"] and one["source"] for one in found[what])
+        assert all(one["licence"] and one["source"] for one in found[what])
+        # Of networks whose sizes a file decides, nothing is known before.
+        assert all(one["parameters"] > 0 for one in found[what] if not one["source"].startswith("file:"))
     else:
         assert all(one["summary"] and one["name"] in shown.out for one in found[what])
         assert all(setting["doc"] for one in found[what] for setting in one["settings"])

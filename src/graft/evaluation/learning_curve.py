@@ -12,7 +12,7 @@ from graft.types import Estimate
 Answers = Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], Sequence[np.ndarray]]
 """``(rows to train on, rows to ask), one array a fold -> class numbers (m,) or logits (m, C), one array a fold``."""
 
-MANY = 4000
+MANY = 2000
 """Examples from which only those of two folds are asked: so many answers tell the curve well enough."""
 _EXPONENTS = np.linspace(0.05, 2.0, 40)
 

@@ -1,6 +1,6 @@
 """The pictures of a report: the most confident mistakes with their heat maps, near duplicates, suspect labels."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,23 +30,24 @@ class Album:
     suspects: tuple[Suspect, ...]
 
 
-def album(gathered: Gathered, shipped: Shipped, suspects: Sequence[Finding]) -> Album:
-    """Return the pictures; an input that cannot be drawn is shown without one."""
+def album(gathered: Gathered, suspects: Sequence[Finding], wrong: Callable[[], tuple[Mistake, ...]]) -> Album:
+    """Return all pictures; an input that cannot be drawn is shown without one.
+
+    ``wrong`` gives the mistakes, and is asked last: they may still be drawn elsewhere.
+    """
     by_source = {one.source: one for one in gathered.scanned.examples}
     near = [one for one in gathered.findings if one.kind.startswith("near_duplicate")][:SETS]
-    return Album(
-        mistakes(gathered, shipped),
-        tuple(
-            Alike(
-                files=one.files,
-                message=one.message,
-                pictures=_thumbnails(gathered, by_source, one),
-                texts=tuple(_text(gathered, by_source[file]) for file in one.files[:4] if file in by_source),
-            )
-            for one in near
-        ),
-        _suspects(gathered, by_source, suspects),
+    alike = tuple(
+        Alike(
+            files=one.files,
+            message=one.message,
+            pictures=_thumbnails(gathered, by_source, one),
+            texts=tuple(_text(gathered, by_source[file]) for file in one.files[:4] if file in by_source),
+        )
+        for one in near
     )
+    doubtful = _suspects(gathered, by_source, suspects)
+    return Album(wrong(), alike, doubtful)
 
 
 def mistakes(gathered: Gathered, shipped: Shipped) -> tuple[Mistake, ...]:

@@ -19,7 +19,7 @@ from graft.selection.gather import Gathered, Means, gather
 from graft.selection.journal import Journal
 from graft.selection.ladder import Climb, Rung, climb, spoken
 from graft.selection.lessons import more_labels, suspects
-from graft.selection.pictures import album
+from graft.selection.pictures import album, mistakes
 from graft.selection.rungs import Budget, steps
 from graft.selection.settings import Plan, under
 from graft.selection.shipping import ship
@@ -99,7 +99,7 @@ def work(
             journal.scores(shipped.rung.strategy, shipped.test.metrics, "test")
         judged = time.perf_counter()
         doubted = suspects(gathered, climbed) if lessons else ()
-        drawn = runtimes.beside(album, gathered, shipped, doubted) if lessons else None
+        wrong = runtimes.beside(mistakes, gathered, shipped) if lessons else None
         with runtimes.limited(1):
             curve = more_labels(gathered, climbed, recipe.seed) if lessons else None
         told = Told(
@@ -109,7 +109,7 @@ def work(
             shipped=shipped,
             suspects=doubted,
             curve=curve,
-            album=drawn.result() if drawn else None,
+            album=album(gathered, doubted, wrong.result) if wrong else None,
             seconds={},
         )
         seconds = {
