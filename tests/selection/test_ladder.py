@@ -105,6 +105,14 @@ def test_a_rung_without_a_network_is_shown_and_never_shipped():
     assert found.rungs[0].cut is None
     assert not found.rungs[0].ships
     assert found.best.strategy == "linear_probe"
+    assert found.outdone().startswith("Simple features alone did better than the network that is shipped: ")
+    assert "linear probe has -15.0 points [" in found.outdone()
+
+
+@pytest.mark.parametrize("value", [0.80, 0.96])
+def test_a_rung_that_is_not_clearly_below_what_cannot_be_shipped_is_not_warned_of(value):
+    found = climb([step("simple_features", 0.8, network=False), step("linear_probe", value)])
+    assert found.outdone() is None
 
 
 def test_what_is_skipped_is_told_and_what_is_forced_is_not_skipped():
@@ -120,6 +128,8 @@ def test_what_is_skipped_is_told_and_what_is_forced_is_not_skipped():
     assert found.verdict() == "Fine-tuning was not tried."
     found = climb([step("linear_probe", 0.8), step("partial", 0.9, reason_to_skip=reason)], forced="partial")
     assert found.left_out == ()
+    found = climb([step("linear_probe", 0.8), step("partial", 0.9, reason_to_skip=lambda below: "")])
+    assert (len(found.rungs), found.left_out) == (1, ())
 
 
 def test_fine_tuning_starts_from_the_rung_that_is_meant_for_it():

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePath
+from os.path import splitext
 from typing import Any, Literal, Protocol
 
 from graft.types import Finding
@@ -49,7 +49,7 @@ class Findings:
         """
         if header.fault is not None:
             self.note(header.fault.kind, header.fault.message, "error", format=header.format, **details)
-        suffix = PurePath(self.source).suffix.lower()
+        suffix = splitext(self.source)[1].lower()  # noqa: PTH122 - a Path costs as much as the header
         if suffix in suffixes and header.format not in (*suffixes[suffix].split(), "unknown"):
             message = f"The name ends in {suffix}, but it is a {header.format} {what}; it is read as what it is."
             self.note("wrong_extension", message, "warning", format=header.format, suffix=suffix)

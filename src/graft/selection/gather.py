@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from graft import data, features
+from graft import data, features, runtimes
 from graft.backbones import Backbone, averaged
 from graft.data import Dataset, Parts, Scanned, SetAside
 from graft.data.dataset import grouped, require_classes
@@ -119,9 +120,16 @@ class Gathered:
     beside: Added | None
     """What a joined probe has beside it."""
     means: Means
-    findings: tuple[Finding, ...]
+    audited: tuple[Finding, ...]
+    alike: "Future[tuple[Finding, ...]]"
+    """Near duplicates: every pair is compared, which takes as long as fitting a probe, beside which it is done."""
     set_aside: tuple[SetAside, ...]
     seconds: Mapping[str, float]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the audit found; waits for the near duplicates."""
+        return (*self.audited, *self.alike.result())
 
     @property
     def development(self) -> np.ndarray:
@@ -254,7 +262,8 @@ def gather(
     assert hashes is not None
     known = [scanned.examples[row] for row in np.concatenate([parts.train, parts.val])]
     telling = data.telling_columns(known, scanned.form)
-    findings = (*data.audit(scanned, parts), *telling, *near(scanned, parts.of, top, hashes, form.alike))
+    vectors = averaged(top.read(np.arange(len(scanned.examples))))
+    alike = runtimes.beside(near, scanned, parts.of, vectors, hashes, form.alike)
     seconds = {
         "reading": looked - start,
         "extraction": passed - looked,
@@ -270,7 +279,8 @@ def gather(
         top=top,
         beside=beside,
         means=means,
-        findings=findings,
+        audited=(*data.audit(scanned, parts), *telling),
+        alike=alike,
         set_aside=scanned.set_aside,
         seconds=seconds,
     )
@@ -337,11 +347,9 @@ def without_failed(scanned: Scanned, failed: Mapping[int, str]) -> tuple[Scanned
 
 
 def near(
-    scanned: Scanned, parts: Sequence[Part | None], top: Activations, hashes: np.ndarray, alike: Alike
+    scanned: Scanned, parts: Sequence[Part | None], vectors: np.ndarray, hashes: np.ndarray, alike: Alike
 ) -> tuple[Finding, ...]:
-    """Return near duplicates within and across parts, by embedding and by perceptual hash."""
-    rows = np.arange(len(scanned.examples))
-    vectors = averaged(top.read(rows))
+    """Return near duplicates within and across parts, by embedding (n, features) and by perceptual hash."""
     sources = [one.source for one in scanned.examples]
     # Two pictures of one scene may well have two numbers: that is no contradiction.
     labels = [None if scanned.form == "number" else one.label for one in scanned.examples]

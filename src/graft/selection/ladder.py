@@ -75,12 +75,10 @@ class Step:
     """Given the fitted probe, brings the activations at this strategy's cut."""
     starts: bool = False
     """Whether fine-tuning starts from this rung's head."""
-    only_if: bool = False
-    """True where passing it over is the usual case and nothing to tell of."""
     network: bool = True
     """False for a rung on features without a network: it shows the floor and is never shipped."""
     reason_to_skip: Callable[[Sequence[Rung]], str | None] = lambda below: None
-    """Given the rungs below, a sentence where this one is not worth its time."""
+    """Given the rungs below, a sentence where this one is not worth its time; an empty one where that is usual."""
 
 
 @dataclass(frozen=True)
@@ -108,15 +106,33 @@ class Climb:
             return f"{best.strategy.capitalize()} fine-tuning had nothing to be compared with."
         return f"Fine-tuning was {'' if best.kept else 'not '}worth it: {gained(best)}."
 
+    def outdone(self) -> str | None:
+        """Return a sentence where a rung that cannot be shipped is better than the one that is, by more than chance."""
+        best = self.best
+        others = {rung.strategy for rung in self.rungs if not rung.ships}
+        if best.kept or best.against not in others or best.difference is None or best.difference.high >= 0:
+            return None
+        return (
+            f"{spoken(str(best.against)).capitalize()} alone did better than the network that is shipped: "
+            f"{spoken(best.strategy)} has {points(best)} over them. "
+            "Give it more time with --budget, or another network with --backbone."
+        )
+
+
+def points(rung: Rung) -> str:
+    """Return by how much a rung is above the one that it was compared with, with the interval."""
+    gain = rung.difference
+    assert gain is not None
+    if next(iter(rung.validation), "") == "r2":  # no share of right answers, so no points of a hundred
+        return f"{gain.value:+.3f} of the variance explained [{gain.low:+.3f}, {gain.high:+.3f}]"
+    return f"{100 * gain.value:+.1f} points [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
+
 
 def gained(rung: Rung) -> str:
     """Return by how much a rung is above the one that it was compared with, and how surely."""
-    gain = rung.difference
-    assert gain is not None
-    points = f"{100 * gain.value:+.1f} points [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
-    if next(iter(rung.validation), "") == "r2":  # no share of right answers, so no points of a hundred
-        points = f"{gain.value:+.3f} of the variance explained [{gain.low:+.3f}, {gain.high:+.3f}]"
-    return f"{points} over {spoken(str(rung.against))} on {gain.n} validation items, p = {_p(rung.p_value)}"
+    assert rung.difference is not None
+    over = f"over {spoken(str(rung.against))} on {rung.difference.n} validation items"
+    return f"{points(rung)} {over}, p = {_p(rung.p_value)}"
 
 
 def first_value(rung: Rung) -> float:
@@ -155,10 +171,9 @@ def climb(
     best: tuple[Rung, Material] | None = None
     for step in steps:
         reason = step.reason_to_skip(rungs)
-        if reason and step.name != forced:
-            if step.only_if:
-                continue
-            passed_over.setdefault(reason, []).append(spoken(step.name))
+        if reason is not None and step.name != forced:
+            if reason:
+                passed_over.setdefault(reason, []).append(spoken(step.name))
             continue
         start = time.perf_counter()
         material = step.prepare(probe)

@@ -103,10 +103,12 @@ def _joined(gathered: Gathered, probe: Strategy, budget: Budget) -> Step:
         best = Climb(tuple(below), ()).best
         if added.named:
             return None
-        if (wrong := _wrong_of_all(gathered, best)) < fewest():
-            return f"{spoken(best.strategy)} errs on {wrong} items, too few for a gain that could be told from chance"
+        if _wrong_of_all(gathered, best) < fewest():
+            return ""
         need = sum(rung.seconds for rung in below if rung.strategy in (SIMPLE, "linear_probe"))
-        return "it would take too much of the time that is left" if need > budget.left() / 2 else None
+        if need > budget.left() / 2:
+            return f"it would take about {need:.0f} s of the {max(budget.left(), 0):.0f} s left"
+        return None
 
     # The ladder's simple features come at a length that suits them; what a person names can be anything.
     settings = {one.name: getattr(probe, one.name) for one in fields(probe)}
@@ -116,7 +118,6 @@ def _joined(gathered: Gathered, probe: Strategy, budget: Budget) -> Step:
         strategy=JoinedProbe(**settings, width=added.learned.width, weights=weights),
         prepare=lambda _: gathered.material(probe, JOINED, None, activations=Matrix(joined(gathered))),
         reason_to_skip=reason,
-        only_if=True,
     )
 
 

@@ -1,6 +1,6 @@
 """What a fit has to tell: the manifest, the report's content and the summary's sentences, from one set of facts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,8 +30,8 @@ class Told:
     shipped: Shipped
     suspects: tuple[Finding, ...]
     curve: LearningCurve | None
-    album: Album | None
-    """The report's pictures; None where no report is written."""
+    album: Callable[[], Album] | None
+    """Gives the report's pictures; None where no report is written."""
     seconds: Mapping[str, float]
 
     @property
@@ -61,6 +61,8 @@ class Told:
         """Return what the ladder says: whether fine-tuning was worth it, and what was not tried."""
         found = [self.climbed.verdict()] if self.recipe.strategy == "auto" else []
         names = self.gathered.beside.named.names if self.gathered.beside else ()
+        outdone = self.climbed.outdone()
+        found += [outdone] if outdone else []
         return [*found, *joined_verdict(self.climbed, names), *self.climbed.left_out]
 
     def sentences(self) -> list[str]:
@@ -113,6 +115,7 @@ class Told:
         """Return the report's content."""
         gathered, shipped = self.gathered, self.shipped
         assert self.album is not None
+        album = self.album()
         return reports.ReportData(
             title=Path(self.gathered.scanned.source).name or self.gathered.scanned.source,
             model=self._model(),
@@ -121,9 +124,9 @@ class Told:
             ladder=tuple(_rung(rung) for rung in self.climbed.rungs),
             verdict=" ".join(self.verdict()),
             curve=self.curve,
-            mistakes=self.album.mistakes,
-            alike=self.album.alike,
-            suspects=self.album.suspects,
+            mistakes=album.mistakes,
+            alike=album.alike,
+            suspects=album.suspects,
             findings=self.findings,
             set_aside=tuple((one.example.source, one.message) for one in gathered.set_aside),
             recipe=recipe,

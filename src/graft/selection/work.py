@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,13 @@ def work(
         got = f"none, and {len(gathered.parts.train)} to train on"
         do = "Add examples, three different ones a class at least, or give them in a folder val/"
         raise DataError(must("The validation part", "at least one example", got, do))
-    tell(gathered.findings, listener)
+    heard = cache(lambda: tell(gathered.findings, listener))
+
+    def tried(rung: Rung) -> None:
+        # The audit is read first, but need not be waited for before the first rung is done.
+        heard()
+        announce(rung, journal, listener)
+
     with Journal(gathered.means.store.root, *identity(recipe, gathered)) as journal:
         begun = time.perf_counter()
         budget = Budget(deadline=deadline, whole=recipe.budget, folder=journal.folder, on_epoch=journal.epoch)
@@ -91,7 +98,7 @@ def work(
             steps(gathered, plan, budget, ladder=recipe.strategy == "auto"),
             forced=None if recipe.strategy == "auto" else recipe.strategy,
             seed=recipe.seed,
-            announce=lambda rung: announce(rung, journal, listener),
+            announce=tried,
         )
         chosen = time.perf_counter()
         shipped = ship(gathered, climbed, plan, recipe.seed)
@@ -109,7 +116,7 @@ def work(
             shipped=shipped,
             suspects=doubted,
             curve=curve,
-            album=album(gathered, doubted, wrong.result) if wrong else None,
+            album=partial(album, gathered, doubted, wrong.result) if wrong else None,
             seconds={},
         )
         seconds = {

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from functools import cache
 from os import PathLike
-from pathlib import PurePath
+from os.path import splitext
 
 from graft.data.modalities._base import Modality
 from graft.registry import Registry
@@ -24,7 +24,7 @@ def _by_suffix() -> dict[str, str]:
 
 def by_name(name: str) -> str | None:
     """Return the modality that a file's name promises, or None: ``a.JPG`` -> ``image``."""
-    return _by_suffix().get(PurePath(name).suffix.lower())
+    return _by_suffix().get(splitext(name)[1].lower())  # noqa: PTH122 - as below
 
 
 def by_content(path: str | PathLike[str]) -> str | None:
