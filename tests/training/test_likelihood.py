@@ -27,10 +27,11 @@ def test_slopes_are_the_derivatives_of_the_losses(name):
     likelihood = LIKELIHOODS[name]
     goal = likelihood.goal(problem(name)[1])
     logits = torch.randn(90, 2, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    losses, slopes = likelihood.slopes(logits.clone(), goal)
+    shares = torch.rand(90, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    losses, slopes = likelihood.slopes(logits.clone(), goal, shares)
     for output, step in enumerate(1e-6 * torch.eye(3, dtype=torch.float64)):
-        above, below = (likelihood.slopes(logits + move, goal)[0] for move in (step, -step))
-        torch.testing.assert_close(slopes[:, :, output], (above - below) / 2e-6, rtol=1e-4, atol=1e-5)
+        above, below = (likelihood.slopes(logits + move, goal, shares)[0] for move in (step, -step))
+        torch.testing.assert_close(slopes[:, :, output], shares * (above - below) / 2e-6, rtol=1e-4, atol=1e-5)
     for one in (0, 1):
         torch.testing.assert_close(likelihood.each(logits[:, one], goal), losses[:, one])
 

@@ -5,7 +5,7 @@ from graft.runtimes._base import Compiled, Runtime
 from graft.runtimes._choose import REGISTRY, choose, default_batch, prepare, recall, resolve_device
 from graft.runtimes._lengths import by_shape, whole
 from graft.runtimes._memory import Choice
-from graft.runtimes._threads import beside, limited, pool
+from graft.runtimes._threads import at_once, beside, limited, pool
 
 __all__ = [
     "REGISTRY",
@@ -14,6 +14,7 @@ __all__ = [
     "Compiled",
     "Runtime",
     "agreement",
+    "at_once",
     "beside",
     "by_shape",
     "choose",

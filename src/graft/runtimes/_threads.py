@@ -10,6 +10,7 @@ import torch
 
 P = ParamSpec("P")
 T = TypeVar("T")
+S = TypeVar("S")
 
 
 @contextmanager
@@ -59,3 +60,18 @@ def beside(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T
         return made.submit(work, *args, **kwargs)
     finally:
         made.shutdown(wait=False)
+
+
+def at_once(first: Callable[[], T], second: Callable[[], S]) -> tuple[T, S]:
+    """Do two pieces of work at the same time, torch on half of its threads in each; return what both return.
+
+    One thread a piece waits for no other: of products of a few thousand rows two cores do nearly twice as many so.
+    """
+    count = torch.get_num_threads()
+    if count < 2:
+        return first(), second()
+    with pool(1, each=count // 2, name="graft-second") as made:
+        other = made.submit(second)
+        with limited(count // 2):
+            mine = first()
+        return mine, other.result()

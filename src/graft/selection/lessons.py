@@ -10,7 +10,7 @@ from graft.evaluation import LearningCurve
 from graft.selection.gather import Gathered
 from graft.selection.ladder import Climb
 from graft.strategies import Fitted
-from graft.training.logistic import solve
+from graft.training.logistic import Solution, solve
 from graft.types import Finding
 
 STRONG = 10.0
@@ -51,14 +51,19 @@ def more_labels(gathered: Gathered, climbed: Climb, seed: int) -> LearningCurve 
     scores = probe.basis.scores
     truth = torch.from_numpy(gathered.targets(gathered.development[gathered.halves.both]))
 
+    before: Solution | None = None
+
     def answers(train: Sequence[np.ndarray], asked: Sequence[np.ndarray]) -> list[np.ndarray]:
+        nonlocal before
         used = np.unique(np.concatenate(train))
         counted = torch.from_numpy(np.stack([np.isin(used, one) for one in train], axis=1).astype(np.float32))
-        here, goal, found = scores[used], truth[used], None
-        # From strong to weak: a cold start at a weak penalty ends at any of many solutions without error.
-        for step in np.geomspace(max(STRONG, strength), strength, STEPS):
+        here, goal, found = scores[used], truth[used], before
+        # From strong to weak: a cold start at a weak penalty ends at any of many solutions without error. From the
+        # solution of a part of the rows, which each call but the first has, it is not far.
+        for step in np.geomspace(max(STRONG, strength), strength, STEPS) if found is None else (strength,):
             found = solve(here, goal, counted, outputs, step, start=found, tolerance=1e-3)
         assert found is not None
+        before = found
         return [(scores[rows] @ found.weight[k] + found.bias[k]).numpy() for k, rows in enumerate(asked)]
 
     held_out = (probe.folds, probe.development_logits)

@@ -1,10 +1,12 @@
 """The linear probe's fit: strength by cross-validation, then the heads and the out-of-fold logits from one basis."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
+from graft.runtimes import at_once
 from graft.strategies._folds import stratified
 from graft.training import logistic
 from graft.training.likelihood import LIKELIHOODS, Likelihood
@@ -92,12 +94,26 @@ def fit_probe(table: Table, outputs: int, *, folds: int = 5, strength: float | N
     path, found = _path(train, sides[fold[part]], weights[part], (strength,) if strength is not None else STRENGTHS)
     best = min(path, key=lambda point: point[1])[0]
     precise, coarse = PRECISE[n_train >= MANY], COARSE[n_train >= MANY]
-    alone = train.solve(best, weights[part, None].repeat(views, 1) / views, _mean(found), precise)
     repeated = torch.cat([goal] * views)
     everything = _Rows(basis.scores, repeated, rest.repeat(views, 1) / views, outputs, table.likelihood)
-    # Each starts where the solution that has not seen its fold's side ended, so that it never saw its fold.
-    apart = everything.solve(best, None, logistic.Solution(found.weight[sides], found.bias[sides], 0), coarse)
-    both = everything.solve(best, weights[:, None].repeat(views, 1) / views, alone, precise)
+    all_of = weights[:, None].repeat(views, 1) / views
+
+    def without(folds: slice) -> logistic.Solution:
+        # Each starts where the solution that has not seen its fold's side ended, so that it never saw its fold.
+        start = logistic.Solution(found.weight[sides[folds]], found.bias[sides[folds]], 0)
+        return everything.solve(best, everything.rest[:, folds], start, coarse)
+
+    def shipped() -> tuple[logistic.Solution, logistic.Solution]:
+        alone = train.solve(best, weights[part, None].repeat(views, 1) / views, _mean(found), precise)
+        return alone, everything.solve(best, all_of, alone, precise)
+
+    if n_train < MANY:
+        apart, (alone, both) = without(slice(0, count)), shipped()
+    else:
+        most, ((alone, both), last) = at_once(
+            lambda: without(slice(0, count - 1)), lambda: (shipped(), without(slice(count - 1, count)))
+        )
+        apart = _together([most, last])
     final, training = basis.fold(both.weight[0], both.bias[0]), basis.fold(alone.weight[0], alone.bias[0])
     plain = replace(basis, scores=basis.scores[:rows])
     return Probe(*final, *training, _held_out(plain.scores, apart, fold), fold, plain, best, tuple(path))
@@ -113,17 +129,13 @@ class _Rows:
     outputs: int
     likelihood: Likelihood
 
-    def halves(self, strength: float, side: np.ndarray, start: logistic.Solution | None) -> logistic.Solution:
-        """Return two solutions, each for the rows that are not of its side (rows,); as strong a penalty a row."""
-        found = []
-        for index in range(2):
-            of = torch.from_numpy(np.flatnonzero(np.resize(side, len(self.scores)) != index))
-            weights = self.rest[of].amax(1, keepdim=True)
-            before = None if start is None else logistic.Solution(start.weight[[index]], start.bias[[index]], 0)
-            part = _Rows(self.scores[of], self.goal[of], weights, self.outputs, self.likelihood)
-            found.append(part.solve(strength * len(of) / len(self.scores), None, before, COARSE[1]))
-        weight, bias = torch.cat([one.weight for one in found]), torch.cat([one.bias for one in found])
-        return logistic.Solution(weight, bias, sum(one.passes for one in found))
+    def halves(self, side: np.ndarray) -> list["_Rows"]:
+        """Return the rows that are not of each of two sides (rows,)."""
+        of = [torch.from_numpy(np.flatnonzero(np.resize(side, len(self.scores)) != index)) for index in range(2)]
+        return [
+            _Rows(self.scores[one], self.goal[one], self.rest[one].amax(1, keepdim=True), self.outputs, self.likelihood)
+            for one in of
+        ]
 
     def solve(
         self, strength: float, weights: torch.Tensor | None, start: logistic.Solution | None, tolerance: float
@@ -150,7 +162,7 @@ def _path(
     Of many rows, whose loss is no matter of chance, one rise is enough. ``side`` (rows,) are folds, or halves.
     Returns (strength, loss) of all that were tried, strongest first, and the solutions of the sides at the best one.
     """
-    halves = int(side.max()) + 1 < rows.rest.shape[1]
+    halves = rows.halves(side) if int(side.max()) + 1 < rows.rest.shape[1] else None
     begin = USUAL if len(strengths) > USUAL else 0
     path: dict[float, float] = {}
     best = strengths[begin]
@@ -160,7 +172,10 @@ def _path(
             break
         now, rises = found, 0
         for strength in order:
-            now = rows.halves(strength, side, now) if halves else rows.solve(strength, None, now, COARSE[0])
+            if halves:
+                now = _both(halves, strength, len(rows.scores), now)
+            else:
+                now = rows.solve(strength, None, now, COARSE[0])
             logits = _held_out(rows.scores[: len(side)], now, side)
             each = rows.likelihood.each(logits, rows.goal[: len(side)])
             path[strength] = float((each * weights).sum() / weights.sum())
@@ -172,6 +187,23 @@ def _path(
                 break
     assert found is not None
     return sorted(path.items(), reverse=True), found
+
+
+def _both(halves: list[_Rows], strength: float, rows: int, start: logistic.Solution | None) -> logistic.Solution:
+    """Return the solutions of two halves of ``rows``, found at the same time; the penalty is as strong a row."""
+
+    def solved(index: int) -> logistic.Solution:
+        half = halves[index]
+        before = None if start is None else logistic.Solution(start.weight[[index]], start.bias[[index]], 0)
+        return half.solve(strength * len(half.scores) / rows, None, before, COARSE[1])
+
+    return _together(at_once(lambda: solved(0), lambda: solved(1)))
+
+
+def _together(found: Sequence[logistic.Solution]) -> logistic.Solution:
+    """Return several solutions as one."""
+    weight, bias = torch.cat([one.weight for one in found]), torch.cat([one.bias for one in found])
+    return logistic.Solution(weight, bias, sum(one.passes for one in found))
 
 
 def _mean(found: logistic.Solution) -> logistic.Solution:

@@ -153,19 +153,20 @@ def _loss(
     flat = weight.permute(1, 0, 2).reshape(-1, problems * outputs)
     value = torch.zeros(problems, dtype=torch.float64)
     slope = torch.zeros_like(flat)
-    slope_bias = torch.zeros(problems, outputs)
+    slope_bias = torch.zeros(problems * outputs)
     step = max(64, CHUNK_BYTES // (4 * problems * outputs))
     for begin in range(0, len(scores), step):
         rows = slice(begin, begin + step)
-        logits = torch.mm(scores[rows], flat).view(-1, problems, outputs) + bias
-        losses, residual = likelihood.slopes(logits, targets[rows])
-        value += (losses * shares[rows]).sum(0, dtype=torch.float64)
-        residual *= shares[rows, :, None]
-        slope_bias += residual.sum(0)
-        slope.addmm_(scores[rows].T, residual.view(-1, problems * outputs))
+        here, share = scores[rows], shares[rows]
+        logits = torch.addmm(bias.reshape(-1), here, flat).view(-1, problems, outputs)
+        losses, slopes = likelihood.slopes(logits, targets[rows], share)
+        value += (losses * share).sum(0, dtype=torch.float64)
+        slopes = slopes.view(-1, problems * outputs)
+        slope_bias += slopes.sum(0)
+        slope.addmm_(here.T, slopes)
     value += 0.5 * penalty * weight.square().sum((1, 2), dtype=torch.float64)
     slope = slope.view(-1, problems, outputs).permute(1, 0, 2) + penalty[:, None, None] * weight
-    return value, torch.cat([slope, slope_bias[:, None]], 1).reshape(problems, -1)
+    return value, torch.cat([slope, slope_bias.view(problems, 1, outputs)], 1).reshape(problems, -1)
 
 
 Loss = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
