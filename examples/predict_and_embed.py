@@ -29,7 +29,7 @@ def draw(shape: str, rng: np.random.Generator) -> Image.Image:
 def main() -> None:
     """Fit on drawn shapes, ask for new ones, and find the most alike."""
     rng = np.random.default_rng(0)
-    labels = [SHAPES[number % 3] for number in range(120)]
+    labels = [SHAPES[number % 3] for number in range(60)]
     pictures = [draw(label, rng) for label in labels]
     model = graft.fit(from_objects(pictures, labels), strategy="linear_probe")
 

@@ -34,7 +34,7 @@ with tempfile.TemporaryDirectory() as folder:
     draw = np.random.default_rng(0)
     for name, colour in COLOURS.items():
         (clips / name).mkdir(parents=True)
-        for number in range(12):
+        for number in range(8):
             film(clips / name / f"{number}.{('mp4', 'webm')[number % 2]}", colour, draw)
     settings = {"preprocess.frames": 4}
     model = graft.fit(clips, strategy="linear_probe", settings=settings)

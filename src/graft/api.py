@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from graft import artifact, backbones, data, fusion, heads, runtimes, selection, serving, strategies, tasks
+from graft import artifact, backbones, data, fusion, heads, preprocess, runtimes, selection, serving, strategies, tasks
 from graft.config import Recipe
 from graft.data import Dataset, readers
 from graft.errors import DataError, must
@@ -256,7 +256,7 @@ def show(folder: str | Path) -> dict[str, Any]:
 def listing(what: str, *, settings: bool = False, modality: str | None = None) -> list[dict[str, Any]]:
     """Return what there is of ``backbones`` and the other lists of ``graft list``, as plain data.
 
-    ``modality`` keeps the backbones that take it. Raises UnknownNameError.
+    ``modality`` keeps the backbones that take it, and its own preprocessing. Raises UnknownNameError.
     """
     if what == "backbones":
         taken = None if modality is None else (modality, *data.modalities.REGISTRY.get(modality).networks)
@@ -266,13 +266,15 @@ def listing(what: str, *, settings: bool = False, modality: str | None = None) -
     folders = {
         "strategies": strategies,
         "heads": heads,
+        "preprocess": preprocess,
         "tasks": tasks,
         "runtimes": runtimes,
         "readers": readers,
         "descriptors": descriptors,
     }
     registry: Any = folders[what].REGISTRY
-    rows = [{"name": name, "summary": registry.summary(name)} for name in registry.names()]
+    names = (modality,) if what == "preprocess" and modality else registry.names()
+    rows = [{"name": name, "summary": registry.summary(name)} for name in names]
     if settings:
         for row in rows:
             row["settings"] = [asdict(one) for one in registry.settings(row["name"])]

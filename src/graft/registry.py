@@ -87,11 +87,14 @@ class Registry(typing.Generic[T]):
         return name
 
 
-def build(cls: type[C], settings: Mapping[str, Any], what: str, base: C | None = None) -> C:
+def build(
+    cls: type[C], settings: Mapping[str, Any], what: str, base: C | None = None, listed: str = LIST_SETTINGS
+) -> C:
     """Build a settings dataclass from plain values; dotted keys and mappings reach nested dataclasses.
 
     What is not given comes from ``base``, a field's own default instance for nested ones, else from the class.
-    Raises SettingError that names every unknown or wrongly typed setting at once.
+    Raises SettingError that names every unknown or wrongly typed setting at once; ``listed`` is the command that lists
+    those that there are.
     """
     hints = typing.get_type_hints(cls)
     fields = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
@@ -101,7 +104,7 @@ def build(cls: type[C], settings: Mapping[str, Any], what: str, base: C | None =
     for key, value in settings.items():
         head, _, rest = key.partition(".")
         if head not in fields:
-            faults.append(str(unknown_name(f"a setting of {what}", head, fields, LIST_SETTINGS)))
+            faults.append(str(unknown_name(f"a setting of {what}", head, fields, listed)))
         elif dataclasses.is_dataclass(hints[head]) and (rest or isinstance(value, Mapping)):
             nested.setdefault(head, {}).update({rest: value} if rest else value)
         elif rest:
@@ -113,8 +116,9 @@ def build(cls: type[C], settings: Mapping[str, Any], what: str, base: C | None =
                 wanted = type_name(hints[head])
                 faults.append(must(f"{what}: {head}", wanted, repr(value), "Give such a value"))
     for head, inner in nested.items():
+        inherited = getattr(base, head, _default(fields[head]))
         try:
-            plain[head] = build(hints[head], inner, f"{what}.{head}", getattr(base, head, _default(fields[head])))
+            plain[head] = build(hints[head], inner, f"{what}.{head}", inherited, listed)
         except SettingError as error:
             faults.append(str(error))
     if faults:

@@ -141,3 +141,24 @@ def test_a_watcher_at_a_terminal_draws_bars_on_standard_error(capsys, monkeypatc
     seen = capsys.readouterr()
     assert seen.out == ""
     assert "a sentence" in seen.err
+
+
+def test_what_can_be_set_of_the_preprocessing_is_listed(graft):
+    told = {
+        row["name"]: row for row in json.loads(graft("list", "preprocess", "--settings", "--json").out)["preprocess"]
+    }
+    assert set(told) == {"audio", "image", "text", "video"}
+    found = {name: {one["name"] for one in row["settings"]} for name, row in told.items()}
+    assert {"max_length", "max_windows"} <= found["text"]
+    assert {"frames", "pooling", "image.resize"} <= found["video"]
+    assert all(one["doc"] for row in told.values() for one in row["settings"])
+    shown = graft("list", "preprocess", "--modality", "text", "--settings").out
+    assert "    max_windows = 1  (int)" in shown
+    assert "frames" not in shown
+    assert "must be" in graft("list", "preprocess", "--modality", "smell").err
+
+
+def test_a_wrong_setting_of_the_preprocessing_names_the_list_of_them(graft, tmp_path):
+    (tmp_path / "t.csv").write_text("text,label\n" + "".join(f"word{n} more,{'ab'[n % 2]}\n" for n in range(20)))
+    ran = graft("fit", tmp_path / "t.csv", "--out", tmp_path / "m", "--set", "preprocess.max_lenght=8")
+    assert "graft list preprocess --modality text --settings" in ran.complaint

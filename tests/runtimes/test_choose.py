@@ -1,6 +1,7 @@
 """Choosing a runtime: measured, checked, remembered, forced; small jobs stay in torch."""
 
 import json
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import nn
 
 from graft import runtimes
+from graft.backbones._base import Each
 from graft.errors import SettingError, UnknownNameError
 from graft.runtimes import _choose, _memory
 from graft.runtimes._base import Compiled
@@ -260,6 +262,30 @@ def test_devices(monkeypatch):
 def test_one_input_alone_is_run_alone():
     _, choice = runtimes.choose(network(), SAMPLE[:1], expected=1)
     assert (choice.runtime, choice.batch) == ("torch", 1)
+
+
+def test_an_input_of_several_windows_counts_as_so_many():
+    assert [runtimes.default_batch("cpu", windows=count) for count in (1, 4, 8, 16)] == [8, 2, 1, 1]
+    assert runtimes.default_batch("cpu", lengths=True, windows=8) == 4
+    assert runtimes.default_batch("cuda", windows=8) == 8
+    clips = np.stack([SAMPLE, SAMPLE[::-1]], axis=1)
+    module = Each(network())
+    _, choice = runtimes.choose(module, clips, expected=1000, runtime="torch:float32", windows=2)
+    assert choice.batch == 4
+
+
+def test_two_pieces_of_work_at_once_share_the_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        assert runtimes.at_once(torch.get_num_threads, torch.get_num_threads) == (2, 2)
+        assert torch.get_num_threads() == 4
+        with pytest.raises(ZeroDivisionError):
+            runtimes.at_once(lambda: 1, lambda: 1 // 0)
+        torch.set_num_threads(1)
+        assert runtimes.at_once(threading.get_ident, threading.get_ident) == (threading.get_ident(),) * 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_torch_takes_bfloat16_only_where_it_is_clearly_faster(compiled_as, monkeypatch):

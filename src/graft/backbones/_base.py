@@ -67,6 +67,11 @@ class Backbone:
         """Whether an input is several windows: the first axis of each activation, up to the stage ``windows``."""
         return isinstance(self.normalise, Each)
 
+    @property
+    def windows(self) -> int:
+        """How many windows an input consists of."""
+        return self.preprocess.shape[0] if self.windowed else 1
+
     def check_cut(self, cut: int) -> int:
         """Return ``cut``. Raises SettingError if it is not in 0..n_stages."""
         if not 0 <= cut <= self.n_stages:

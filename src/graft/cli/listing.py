@@ -15,6 +15,7 @@ class What(StrEnum):
     backbones = "backbones"
     strategies = "strategies"
     heads = "heads"
+    preprocess = "preprocess"
     tasks = "tasks"
     runtimes = "runtimes"
     readers = "readers"
@@ -24,7 +25,7 @@ class What(StrEnum):
 
 def listing(
     what: Annotated[What, typer.Argument(help="What to list.")],
-    modality: Annotated[str | None, typer.Option(help="Only backbones for image, text, ...")] = None,
+    modality: Annotated[str | None, typer.Option(help="Only backbones or preprocess for image, text, ...")] = None,
     settings: Annotated[bool, typer.Option("--settings", help="Show every setting with its default.")] = False,
     seed: options.Seed = None,
     as_json: options.Json = False,

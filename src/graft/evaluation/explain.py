@@ -36,8 +36,9 @@ def grad_cam(
         raise DataError(must("targets", f"{len(inputs)} classes", len(targets), "Give one class an input"))
     device = next((one.device for module in (head, *stages) for one in module.parameters()), torch.device("cpu"))
     found = []
-    for start in range(0, len(inputs), _BATCH):
-        rows = slice(start, start + _BATCH)
+    size = max(1, _BATCH // inputs.shape[1]) if windows else _BATCH
+    for start in range(0, len(inputs), size):
+        rows = slice(start, start + size)
         batch = torch.as_tensor(np.ascontiguousarray(inputs[rows]), device=device)
         chosen = torch.as_tensor(np.asarray(targets[rows], np.int64), device=device)
         heat = _heat(stages, head, batch, chosen, windows=windows)

@@ -131,6 +131,7 @@ class Pass:
             runtime=what.runtime,
             cache=what.folder,
             lengths=what.preprocess.varies,
+            windows=what.backbone.windows,
         )
         if before is None or before.identity() != self.choice.identity():
             self.shelf = what.shelf(self.choice)
@@ -192,7 +193,8 @@ class Pass:
     def _sample(self, results: Iterator[Decoded]) -> tuple[list[Decoded], np.ndarray]:
         """Take the first results until they fill a batch; return them and the batch."""
         preprocess = self.what.preprocess
-        size = runtimes.default_batch(runtimes.resolve_device(self.what.device), lengths=preprocess.varies)
+        device, windows = runtimes.resolve_device(self.what.device), self.what.backbone.windows
+        size = runtimes.default_batch(device, lengths=preprocess.varies, windows=windows)
         first: list[Decoded] = []
         arrays: list[np.ndarray] = []
         for one in results:

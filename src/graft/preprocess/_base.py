@@ -55,7 +55,8 @@ class Preprocess(ABC):
 
     def chosen(self, settings: Mapping[str, Any]) -> Self:
         """Return it with the settings that a person gave. Raises SettingError that names all that are wrong."""
-        return build(type(self), settings, f"the preprocessing of {self.modality}", self)
+        listed = f"graft list preprocess --modality {self.modality} --settings"
+        return build(type(self), settings, f"the preprocessing of {self.modality}", self, listed)
 
     def settled(self, shapes: Sequence[tuple[int, ...]]) -> "Preprocess":
         """Return it with what the inputs decide, given the natural shape of each; as a rule that is nothing."""

@@ -80,14 +80,14 @@ def wish(device: str, runtime: str) -> Wish:
     return Wish(device=found, runtime=name, precision=precision or "auto")
 
 
-def default_batch(device: str, *, lengths: bool = False) -> int:
+def default_batch(device: str, *, lengths: bool = False, windows: int = 1) -> int:
     """Return the batch size that inputs are run at: 8 on a CPU, whose caches hold it, 64 on a GPU.
 
-    Inputs of several lengths are small ones, of which a CPU takes more at once.
+    Inputs of several lengths are small ones, of which a CPU takes more at once. An input of several ``windows`` is as
+    large as so many inputs, and counts as that.
     """
-    if device == "cpu":
-        return SHORT_BATCH if lengths else 8
-    return 64
+    size = 64 if device != "cpu" else SHORT_BATCH if lengths else 8
+    return max(1, size // windows)
 
 
 def recall(cache: Path | None, *, expected: int, device: str = "auto", runtime: str = "auto") -> Choice | None:
@@ -116,20 +116,22 @@ def choose(
     cache: Path | None = None,
     batch: int | None = None,
     lengths: bool = False,
+    windows: int = 1,
 ) -> tuple[Compiled, Choice]:
     """Return ``module`` made ready on the fastest runtime that agrees with float32 torch, and why it was chosen.
 
     ``sample`` (n, ...) are real inputs, 1 to a batch of them; ``expected`` is the number of inputs of the whole job:
     what would save less than its conversion costs is not tried. What is chosen is remembered in ``cache`` (a folder
     of this module's own) before this returns, so that the next call computes bit for bit the same.
-    ``lengths`` says that the first axis of the inputs differs from batch to batch.
+    ``lengths`` says that the first axis of the inputs differs from batch to batch, ``windows`` of how many inputs of
+    the network each consists.
     ``runtime`` is ``auto``, a name, or a name and a precision (``openvino:float32``).
     Raises SettingError, UnknownNameError or NotInstalledError for a wish that cannot be met, and RuntimeError where a
     forced runtime cannot convert the module.
     """
     asked = wish(device, runtime)
     # One input alone is not to cost what a batch does.
-    size = batch or (1 if expected == 1 else default_batch(asked.device, lengths=lengths))
+    size = batch or (1 if expected == 1 else default_batch(asked.device, lengths=lengths, windows=windows))
     if cache is not None and batch is None:
         known = _memory.recall(cache, asked.key())
         if known is not None and _holds(known, expected):
