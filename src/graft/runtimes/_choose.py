@@ -106,7 +106,7 @@ def prepare(
     return runtime.compile(module, example, batch=choice.batch, device=choice.device, cache=cache, lengths=lengths)
 
 
-def choose(
+def choose(  # noqa: PLR0913 - one flat list of what the choice depends on, all but two of them by name
     module: nn.Module,
     sample: np.ndarray,
     *,
