@@ -125,13 +125,20 @@ def _written(
         except OSError:
             raise
         except Exception as error:  # torch raises many classes here
-            fault = " ".join(str(error).split())[:200]
+            fault = _first(error)
             continue
         if one is not whole:
             listener.say("Inputs must be padded to their full length: the network could not be written for any length.")
         return one, told
-    do = f"Take another format (graft list exporters), or serve the model folder itself. The fault: {fault}"
-    raise SettingError(must("The network", f"one that {format} can hold", model.backbone.name, do))
+    do = "Take another format of `graft list exporters`, or use the model folder itself"
+    raise SettingError(must("The network", f"one that {format} can hold", f"{model.backbone.name} ({fault})", do))
+
+
+def _first(error: BaseException) -> str:
+    """Return what began a chain of errors, on one line: what torch says on top of it is about torch."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return " ".join(str(error).split())[:200].rstrip(".")
 
 
 def _compared(exporter: Exporter, written: Network, inputs: Sample, file: Path, format: str) -> Parity:
@@ -140,8 +147,7 @@ def _compared(exporter: Exporter, written: Network, inputs: Sample, file: Path, 
     try:
         parity = compare(written, exporter.open(file), inputs.arrays, inputs.lengths, inputs.told)
     except RuntimeError as error:
-        got = " ".join(str(error).split())[:200]
-        raise ArtifactError(must(f"The {format} file", "one that can be run", got, do)) from error
+        raise ArtifactError(must(f"The {format} file", "one that can be run", _first(error), do)) from error
     if not parity.good:
         wanted = f"within {parity.tolerance:g} of the model's answers"
         got = f"{max(parity.logits, parity.features):.2g} on {parity.n} inputs ({parity.inputs})"
