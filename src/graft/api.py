@@ -254,6 +254,7 @@ def export(
     out: str | Path,
     *,
     format: str = "onnx",
+    triton: str | None = None,
     data: str | Path | None = None,
     force: bool = False,
     seed: int = 0,
@@ -261,13 +262,14 @@ def export(
 ) -> Exported:
     """Write a model as a file of another format, its answers compared with the model's; `docs/export.md` tells of it.
 
-    ``out`` is the file, or a folder. The comparison is made on inputs of ``data``, else of the training data where they
-    can still be read, else on noise drawn from ``seed``. ``force`` replaces what is there.
+    ``out`` is the file, or a folder; with ``triton``, the model's name, a model repository of Triton. The comparison is
+    made on inputs of ``data``, else of the training data where they can still be read, else on noise drawn from
+    ``seed``. ``force`` replaces what is there.
     Raises UnknownNameError, NotInstalledError, ArtifactError, DataError, and SettingError where the format cannot hold
     the network.
     """
     fitted = model if isinstance(model, Model) else load(model)
-    return fitted.export(out, format=format, data=data, force=force, seed=seed, listener=listener)
+    return fitted.export(out, format=format, triton=triton, data=data, force=force, seed=seed, listener=listener)
 
 
 def show(folder: str | Path) -> dict[str, Any]:

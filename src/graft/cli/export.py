@@ -13,6 +13,10 @@ def export(
     model: options.ModelFolder,
     out: Annotated[Path, typer.Option("--out", help="The file, or a folder for it.")],
     format: Annotated[str, typer.Option("--format", help="onnx, torch_export: see `graft list exporters`.")] = "onnx",
+    triton: Annotated[
+        str | None,
+        typer.Option("--triton", metavar="NAME", help="Make --out a model repository of Triton with a model NAME."),
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Option("--data", help="Inputs to compare answers on.  Default: the training data, else noise."),
@@ -25,7 +29,9 @@ def export(
     from graft import api
 
     with watching(quiet=as_json) as listener:
-        found = api.export(model, out, format=format, data=data, force=force, seed=seed or 0, listener=listener)
+        found = api.export(
+            model, out, format=format, triton=triton, data=data, force=force, seed=seed or 0, listener=listener
+        )
     if as_json:
         emit(found.to_json())
         return

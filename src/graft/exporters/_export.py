@@ -12,6 +12,7 @@ import numpy as np
 
 from graft.artifact import Assembled
 from graft.errors import ArtifactError, NotInstalledError, SettingError, must
+from graft.exporters import _triton
 from graft.exporters._base import Exporter
 from graft.exporters._inputs import Sample, sample
 from graft.exporters._metadata import metadata
@@ -57,6 +58,7 @@ def export(
     out: str | Path,
     *,
     format: str = "onnx",
+    triton: str | None = None,
     data: str | Path | None = None,
     force: bool = False,
     seed: int = 0,
@@ -64,13 +66,44 @@ def export(
 ) -> Exported:
     """Write the model as one file of another format and compare its answers with the model's.
 
-    ``out`` is the file, or a folder that gets ``model`` with the format's ending. The comparison is made on inputs of
-    ``data``, else of the training data where they can still be read, else on noise drawn from ``seed``. Nothing is left
-    behind where the answers differ by more than the tolerance. ``force`` replaces a file that is there.
+    ``out`` is the file, or a folder that gets ``model`` with the format's ending; with ``triton``, the name of the
+    model, it is a model repository of Triton. The comparison is made on inputs of ``data``, else of the training data
+    where they can still be read, else on noise drawn from ``seed``. Nothing is left behind where the answers differ by
+    more than the tolerance. ``force`` replaces what is there.
     Raises UnknownNameError, NotInstalledError, ArtifactError, SettingError where the format cannot hold the network.
     """
     exporter = REGISTRY.create(format)
-    target = checked(Path(out), exporter, force=force)
+    settings: dict[str, Any] = {"format": format, "data": data, "seed": seed, "listener": listener}
+    if triton is None:
+        return _exported(model, checked(Path(out), exporter, force=force), exporter, **settings)
+    home = _triton.checked(Path(out), triton, exporter, force=force)
+    checked(home, exporter, force=force)
+    home.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{triton}-", dir=home.parent))
+    try:
+        file = work / _triton.VERSION / f"model{exporter.suffix}"
+        found = _exported(model, file, exporter, **settings)
+        _triton.write(work, triton, found.metadata)
+        work.chmod(0o755)
+        if home.exists():
+            shutil.rmtree(home)
+        work.rename(home)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return replace(found, file=home / file.relative_to(work))
+
+
+def _exported(
+    model: Assembled,
+    target: Path,
+    exporter: Exporter,
+    *,
+    format: str,
+    data: str | Path | None,
+    seed: int,
+    listener: Listener,
+) -> Exported:
+    """Write the file that was checked, and compare it."""
     if absent := exporter.missing():
         raise NotInstalledError(must(f"exporter {format}", "installed", "no package", f"pip install {absent}"))
     whole = network(model)

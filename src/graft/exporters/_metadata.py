@@ -1,5 +1,6 @@
 """What an exported file says of itself, so that it can be used without the model folder; plain JSON."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from graft.artifact import Assembled
@@ -16,6 +17,7 @@ def metadata(model: Assembled, network: Network) -> dict[str, Any]:
     """Return what whoever runs the file has to know; ``docs/export.md`` tells of each key."""
     told = model.manifest
     preprocess = model.backbone.preprocess
+    doubt: Mapping[str, Any] = told.get("doubt") or {}
     shape: list[int | None] = list(preprocess.shape)
     if network.varies:
         shape[0] = None
@@ -32,8 +34,8 @@ def metadata(model: Assembled, network: Network) -> dict[str, Any]:
         "beside": model.beside.to_json() if model.beside else [],
         "task": {**told["task"], "outputs": model.task.outputs},
         "temperature": told["temperature"],
-        "abstention": told.get("abstention"),
-        "threshold": (told.get("abstention") or {}).get("threshold"),
+        "doubt": doubt,
+        "threshold": (doubt.get("abstain") or {}).get("threshold"),
         "backbone": told["backbone"]["name"],
         "fingerprint": seal(told)["checksum"],
     }

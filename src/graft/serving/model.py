@@ -186,6 +186,7 @@ class Model:
         out: str | Path,
         *,
         format: str = "onnx",
+        triton: str | None = None,
         data: str | Path | None = None,
         force: bool = False,
         seed: int = 0,
@@ -193,15 +194,16 @@ class Model:
     ) -> "Exported":
         """Write the model as a file of another format, its answers compared with the model's.
 
-        ``out`` is the file, or a folder. The comparison is made on inputs of ``data``, else of the training data where
-        they can still be read, else on noise drawn from ``seed``. ``force`` replaces what is there.
+        ``out`` is the file, or a folder; with ``triton``, the model's name, a model repository of Triton. The
+        comparison is made on inputs of ``data``, else of the training data where they can still be read, else on noise
+        drawn from ``seed``. ``force`` replaces what is there.
         Raises UnknownNameError, NotInstalledError, ArtifactError, DataError, and SettingError where the format cannot
         hold the network.
         """
         from graft import exporters
 
         return exporters.export(
-            self.assembled, out, format=format, data=data, force=force, seed=seed, listener=listener
+            self.assembled, out, format=format, triton=triton, data=data, force=force, seed=seed, listener=listener
         )
 
     def _examples(self, inputs: Sequence[object]) -> Sequence[Example]:
