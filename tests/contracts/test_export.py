@@ -72,6 +72,8 @@ def test_the_file_gives_what_the_model_gives(name, format, tmp_path):
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_be_held_is_one_sentence_and_leaves_nothing(name, format, tmp_path):
     model = assembled(CASES[name], tmp_path)
-    with pytest.raises(SettingError, match=rf"must be one that {format} can hold\. Got {name} \(.*{REFUSED[name]}.*\)\. "):
+    with pytest.raises(
+        SettingError, match=rf"must be one that {format} can hold\. Got {name} \(.*{REFUSED[name]}.*\)\. "
+    ):
         exporters.export(model, tmp_path / "out" / "model", format=format)
     assert not any((tmp_path / "out").rglob("*.*"))

@@ -72,6 +72,8 @@ def desk(tmp_path, monkeypatch, probe) -> Path:
 @pytest.mark.parametrize("text", PYTHON)
 def test_python(desk, text, monkeypatch):
     names: dict[str, object] = {}
+    if "model.onnx" in text:
+        assert quick_fit.run_graft("export", "model", "--out", "model.onnx").code == 0
     exec(compile(text, "docs", "exec"), names)
     if "search" in names:
         photos = sorted((desk / "photos").rglob("*.jpg"))[:12]
