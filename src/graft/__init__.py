@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from graft.api import evaluate, fit, inspect, load, predict, show
+    from graft.api import evaluate, export, fit, inspect, load, predict, show
     from graft.estimator import Classifier, Regressor
     from graft.serving import Model
 
@@ -15,6 +15,7 @@ _HOMES = {
     "Model": "graft.serving",
     "Regressor": "graft.estimator",
     "evaluate": "graft.api",
+    "export": "graft.api",
     "fit": "graft.api",
     "inspect": "graft.api",
     "load": "graft.api",
@@ -22,7 +23,7 @@ _HOMES = {
     "show": "graft.api",
 }
 
-__all__ = ["Classifier", "Model", "Regressor", "evaluate", "fit", "inspect", "load", "predict", "show"]
+__all__ = ["Classifier", "Model", "Regressor", "evaluate", "export", "fit", "inspect", "load", "predict", "show"]
 
 
 def __getattr__(name: str) -> Any:

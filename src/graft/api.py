@@ -8,13 +8,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from graft import artifact, backbones, data, fusion, heads, runtimes, selection, serving, strategies, tasks
+from graft import artifact, backbones, data, exporters, fusion, heads, runtimes, selection, serving, strategies, tasks
 from graft.config import Recipe
 from graft.data import Dataset, readers
 from graft.errors import DataError, must
 from graft.evaluation import Evaluation
 from graft.evaluation import evaluate as judge
 from graft.evaluation.metrics import METRICS
+from graft.exporters import Exported
 from graft.preprocess import descriptors
 from graft.serving import Model, Prediction, SetAside
 from graft.types import Finding, Listener
@@ -248,6 +249,29 @@ def inspect(
     return Inspected(files, dict(sorted(counts.items())), found.findings)
 
 
+def export(
+    model: str | Path | Model,
+    out: str | Path,
+    *,
+    format: str = "onnx",
+    triton: str | None = None,
+    data: str | Path | None = None,
+    force: bool = False,
+    seed: int = 0,
+    listener: Listener = SILENT,
+) -> Exported:
+    """Write a model as a file of another format, its answers compared with the model's; `docs/export.md` tells of it.
+
+    ``out`` is the file, or a folder; with ``triton``, the model's name, a model repository of Triton. The comparison is
+    made on inputs of ``data``, else of the training data where they can still be read, else on noise drawn from
+    ``seed``. ``force`` replaces what is there.
+    Raises UnknownNameError, NotInstalledError, ArtifactError, DataError, and SettingError where the format cannot hold
+    the network.
+    """
+    fitted = model if isinstance(model, Model) else load(model)
+    return fitted.export(out, format=format, triton=triton, data=data, force=force, seed=seed, listener=listener)
+
+
 def show(folder: str | Path) -> dict[str, Any]:
     """Return the manifest of a model folder after every hash in it was checked. Raises ArtifactError."""
     return artifact.check(Path(folder))
@@ -268,6 +292,7 @@ def listing(what: str, *, settings: bool = False, modality: str | None = None) -
         "heads": heads,
         "tasks": tasks,
         "runtimes": runtimes,
+        "exporters": exporters,
         "readers": readers,
         "descriptors": descriptors,
     }

@@ -62,6 +62,8 @@ def desk(furnished, tmp_path, monkeypatch) -> Path:
 @pytest.mark.parametrize("text", PYTHON)
 def test_python(desk, text):
     names: dict[str, object] = {}
+    if "model.onnx" in text:
+        assert quick_fit.run_graft("export", "model", "--out", "model.onnx").code == 0
     exec(compile(text, "docs", "exec"), names)
     if "search" in names:
         photos = sorted((desk / "photos").rglob("*.jpg"))[:12]

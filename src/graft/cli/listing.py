@@ -17,6 +17,7 @@ class What(StrEnum):
     heads = "heads"
     tasks = "tasks"
     runtimes = "runtimes"
+    exporters = "exporters"
     readers = "readers"
     descriptors = "descriptors"
     metrics = "metrics"

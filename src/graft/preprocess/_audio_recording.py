@@ -89,6 +89,11 @@ class Recording(Preprocess):
             content, rate=self.rate, seconds=self.seconds, windows=self.windows, part=number, parts=count
         )
 
+    def noise(self, seed: int) -> np.ndarray:
+        """Return windows of white noise at a quarter of full scale, float32 (windows, samples)."""
+        drawn = np.random.default_rng(seed).normal(0, 0.25, (self.windows, self.samples))
+        return np.asarray(drawn.clip(-1, 1), np.float32)
+
     @staticmethod
     def augmentations() -> Mapping[str, str]:
         """Return every name that an augmentation may consist of, presets first, each with one line of help."""

@@ -98,6 +98,10 @@ class Preprocess(ABC):
         return self.decode(content)
 
     @abstractmethod
+    def noise(self, seed: int) -> np.ndarray:
+        """Return an input drawn from ``seed``, shaped as ``decode`` does: for checks where no real one is at hand."""
+
+    @abstractmethod
     def fit(self, decoded: np.ndarray) -> np.ndarray:
         """Return view 0, not augmented: the fixed-shape array that the backbone's prefix takes."""
 

@@ -69,6 +69,10 @@ class Image(Preprocess):
         """Return the picture as uint8 (height, width, 3), upright RGB. Raises UnreadableInputError."""
         return _image_decode.decode(content, side=self.resize, max_pixels=self.max_pixels)
 
+    def noise(self, seed: int) -> np.ndarray:
+        """Return a picture of random pixels, uint8 (height, width, 3), as large as ``fit`` makes it."""
+        return np.random.default_rng(seed).integers(0, 256, (*self.shape[1:], 3), dtype=np.uint8)
+
     def fit(self, decoded: np.ndarray) -> np.ndarray:
         """Return view 0, uint8 (3, height, width): short side resized to ``resize``, then the centre.
 

@@ -95,6 +95,10 @@ class Video(Preprocess):
         """Return the frames, uint8 (frames, height, width, 3), RGB, upright. Raises UnreadableInputError."""
         return _video_decode.decode(content, frames=self.frames, side=self.image.resize, limits=self._limits)
 
+    def noise(self, seed: int) -> np.ndarray:
+        """Return frames of random pixels, uint8 (frames, height, width, 3)."""
+        return np.stack([self.image.noise(seed + number) for number in range(self.frames)])
+
     def fit(self, decoded: np.ndarray) -> np.ndarray:
         """Return view 0, uint8 (frames, 3, height, width) or (3, height, width): each frame as a picture."""
         return self._shaped([self.image.fit(one) for one in decoded])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,7 +18,12 @@ from graft.artifact import Assembled, seen
 from graft.errors import UnreadableInputError
 from graft.runtimes import Choice, Compiled
 from graft.serving.scores import Scores
-from graft.types import Example, Progress, silent
+from graft.types import Example, Listener, Progress, silent
+
+if TYPE_CHECKING:
+    from graft.exporters import Exported
+
+SILENT = Listener()
 
 CHUNK = 64
 """Inputs that are decoded ahead; bounds the memory of a prediction over any number of files."""
@@ -175,6 +180,31 @@ class Model:
     def save(self, folder: str | Path) -> "Model":
         """Write the model as a folder of data and return the model as it was written. Raises ArtifactError."""
         return Model(artifact.save(Path(folder), self.assembled), runtime=self.runtime, device=self.device)
+
+    def export(
+        self,
+        out: str | Path,
+        *,
+        format: str = "onnx",
+        triton: str | None = None,
+        data: str | Path | None = None,
+        force: bool = False,
+        seed: int = 0,
+        listener: Listener = SILENT,
+    ) -> "Exported":
+        """Write the model as a file of another format, its answers compared with the model's.
+
+        ``out`` is the file, or a folder; with ``triton``, the model's name, a model repository of Triton. The
+        comparison is made on inputs of ``data``, else of the training data where they can still be read, else on noise
+        drawn from ``seed``. ``force`` replaces what is there.
+        Raises UnknownNameError, NotInstalledError, ArtifactError, DataError, and SettingError where the format cannot
+        hold the network.
+        """
+        from graft import exporters
+
+        return exporters.export(
+            self.assembled, out, format=format, triton=triton, data=data, force=force, seed=seed, listener=listener
+        )
 
     def _examples(self, inputs: Sequence[object]) -> Sequence[Example]:
         return data.from_objects(inputs, modality=str(self.manifest["modality"])).examples
