@@ -25,7 +25,7 @@ reference.values      f32 (m, p)   of inputs that nothing was trained on, or of 
 
 Its metadata has one key, ``doubt``: JSON with ``format`` (1), ``score`` (``mahalanobis`` or ``nearest``),
 ``neighbours``, ``form`` (``class``, ``set`` or ``number``), ``unlike`` (``above``: the score above which an input is
-unlike the training data, null where n was too small; ``share``: of inputs like the training ones that it takes for others
-at most; ``n``), ``abstain`` (null, or what was promised: see ``graft.doubt.promise``), and ``facts`` (how the score was
-chosen and what came of it on test data, for people). The same JSON stands in graft.json under ``doubt``.
+unlike the training data, null where n was too small; ``share``: of inputs like the training ones that it takes for
+others at most; ``n``), ``abstain`` (null, or what was promised: see ``graft.doubt.promise``), and ``facts`` (how the
+score was chosen and what came of it on test data, for people). The same JSON stands in graft.json under ``doubt``.
 """
