@@ -20,8 +20,9 @@ from graft.evaluation import evaluate as judge
 from graft.evaluation.abstaining import Covered, Given
 from graft.evaluation.metrics import METRICS
 from graft.preprocess import descriptors
-from graft.serving import Model, Prediction, SetAside
+from graft.serving import Model, Prediction, SetAside, drift, watched
 from graft.serving.model import Measured
+from graft.serving.watched import Watched
 from graft.tasks.regression import Regression
 from graft.types import Finding, Listener
 
@@ -264,6 +265,34 @@ def abstain(folder: str | Path, share: float | None) -> Promise | None:
     """
     told = artifact.doubting(Path(folder), lambda doubt: doubt.promising(share))["doubt"]["abstain"]
     return Promise.from_json(told) if told else None
+
+
+def watch(
+    model: str | Path | Model,
+    source: str | Path | None = None,
+    *,
+    log: str | Path | None = None,
+    input_column: str | None = None,
+    most: int = watched.MOST,
+    false_alarm: float = drift.FALSE_ALARM,
+    seed: int = 0,
+    listener: Listener = SILENT,
+) -> Watched:
+    """Compare new inputs, or a server's statistics in ``log``, with the training data.
+
+    ``most`` inputs of ``source`` that are least like it are named; ``Watched.write`` makes a table to be labelled of
+    them. Raises DataError for inputs or statistics that cannot be used, ArtifactError for a model without doubts.
+    """
+    false_alarm = drift.checked(false_alarm)
+    asked = model if isinstance(model, Model) else load(model)
+    if log is not None:
+        return watched.watch_log(asked, Path(log), false_alarm=false_alarm, seed=seed)
+    modality = str(asked.manifest["modality"])
+    inputs = [] if source is None else [source]
+    examples = data.find_inputs(inputs, modality, input_column=input_column, kept_columns=asked.columns)
+    return watched.watch_inputs(
+        asked, examples, most=most, false_alarm=false_alarm, seed=seed, progress=listener.progress
+    )
 
 
 @dataclass(frozen=True)
