@@ -20,7 +20,7 @@ from torch import nn
 from graft import backbones, heads, preprocess, tasks
 from graft.artifact import manifest as manifests
 from graft.backbones import Backbone, Stage
-from graft.doubt import kept
+from graft.doubt import kept as doubt_file
 from graft.doubt.judging import Doubt
 from graft.errors import ArtifactError, must
 from graft.fusion import Beside
@@ -137,7 +137,7 @@ def save(
         learned = model.beside.arrays() if model.beside else {}
         tensors |= {f"{BESIDE}{name}": torch.tensor(value) for name, value in learned.items()}
         save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, work / WEIGHTS)
-        files = [work / WEIGHTS, *([kept.write(work, model.doubt)] if model.doubt else [])]
+        files = [work / WEIGHTS, *([doubt_file.write(work, model.doubt)] if model.doubt else [])]
         hashes = {one.name: manifests.file_hash(one) for one in files}
         sealed = manifests.write(work, {**model.manifest, "slim": slim, **_doubts(model), "files": hashes})
         extras(work)
@@ -206,7 +206,7 @@ def put(model: Assembled, manifest: Mapping[str, Any]) -> Assembled:
 
 
 def _doubts(model: Assembled) -> dict[str, Any]:
-    return {"doubt": kept.told(model.doubt) if model.doubt else None}
+    return {"doubt": doubt_file.told(model.doubt) if model.doubt else None}
 
 
 def doubting(folder: Path, change: Callable[[Doubt], Doubt]) -> manifests.Manifest:
@@ -215,16 +215,16 @@ def doubting(folder: Path, change: Callable[[Doubt], Doubt]) -> manifests.Manife
     The folder is exchanged in one step, as ``save`` does. Raises ArtifactError for a folder without such a file.
     """
     manifest, out = check(folder), folder.absolute()
-    if kept.NAME not in manifest["files"]:
-        raise ArtifactError(must(str(folder), f"a model with {kept.NAME}", "an older one", "Fit again"))
-    doubt = change(kept.read(folder / kept.NAME))
+    if doubt_file.NAME not in manifest["files"]:
+        raise ArtifactError(must(str(folder), f"a model with {doubt_file.NAME}", "an older one", "Fit again"))
+    doubt = change(doubt_file.read(folder / doubt_file.NAME))
     work = Path(tempfile.mkdtemp(prefix=f".{out.name}-{os.getpid()}-", dir=out.parent))
     try:
         shutil.copytree(out, work, dirs_exist_ok=True, copy_function=_linked)
-        for name in (kept.NAME, manifests.NAME):
+        for name in (doubt_file.NAME, manifests.NAME):
             (work / name).unlink()
-        told = {**manifest, "doubt": kept.told(doubt), "steps": [*manifest.get("steps", []), _step(doubt)]}
-        told["files"] = {**manifest["files"], kept.NAME: manifests.file_hash(kept.write(work, doubt))}
+        told = {**manifest, "doubt": doubt_file.told(doubt), "steps": [*manifest.get("steps", []), _step(doubt)]}
+        told["files"] = {**manifest["files"], doubt_file.NAME: manifests.file_hash(doubt_file.write(work, doubt))}
         sealed = manifests.write(work, told)
         work.chmod(0o755)
         _swap(work, out)
@@ -283,7 +283,7 @@ def load(folder: Path) -> Assembled:
     head = head_settings.build(manifest["head_shape"], task.outputs).eval().requires_grad_(False)
     _fill(head, {n.removeprefix(TOP): value for n, value in tensors.items() if n.startswith(TOP)}, folder)
     learned = {n.removeprefix(BESIDE): value.numpy() for n, value in tensors.items() if n.startswith(BESIDE)}
-    doubt = kept.read(folder / kept.NAME) if kept.NAME in manifest["files"] else None
+    doubt = doubt_file.read(folder / doubt_file.NAME) if doubt_file.NAME in manifest["files"] else None
     return Assembled(network, head, task, manifest, _beside(manifest["beside"], learned, folder), doubt)
 
 

@@ -16,11 +16,8 @@ def write_to_label(file: Path, examples: Sequence[Example], told: Sequence[Mappi
     table) are left out. Returns how many were written. Raises OSError if the file cannot be written.
     """
     more = list(told[0]) if told else []
-    rows = [
-        [cell, "", *one.values()]
-        for example, one in zip(examples, told, strict=True)
-        if (cell := _cell(example, words))
-    ]
+    cells = [_cell(example, words) for example in examples]
+    rows = [[cell, "", *one.values()] for cell, one in zip(cells, told, strict=True) if cell]
     with file.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(["text" if words else "path", LABEL, *more])

@@ -1,8 +1,8 @@
 """Watching: whether what a model is asked has become unlike its training data; rolling statistics, no inputs, no torch.
 
 ``Rolling`` keeps the last ``size`` inputs as 32 projected features and three numbers each, nothing they could be made
-again from. Whenever as many new inputs have come, ``look`` compares them once with training inputs, so that no input is
-looked at twice: of looks at inputs like the training data at most ``FALSE_ALARM`` raise an alarm, however many there are.
+again from. Whenever as many new inputs have come, ``look`` compares them once with training inputs, so that none is
+looked at twice: of looks at inputs like the training data a share of at most ``FALSE_ALARM`` raises an alarm.
 """
 
 import json
