@@ -12,9 +12,9 @@ from graft.doubt.promise import Promise, checked, promise
 from graft.errors import SettingError, must
 from graft.types import LabelForm
 
-UNSURE = "unsure"
-UNLIKE = "unlike the training data"
 Reason = Literal["unsure", "unlike the training data"]
+UNSURE: Reason = "unsure"
+UNLIKE: Reason = "unlike the training data"
 
 
 @dataclass(frozen=True)

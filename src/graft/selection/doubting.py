@@ -11,6 +11,7 @@ from graft.doubt.judging import Calibration, Doubt, Reference
 from graft.doubt.likeness import KINDS, Likeness, drawn
 from graft.doubt.vectors import pooled
 from graft.evaluation import abstaining
+from graft.evaluation.intervals import wilson
 from graft.selection.gather import Gathered
 from graft.selection.ladder import honest
 from graft.selection.shipping import BATCH, Shipped
@@ -39,7 +40,7 @@ class Seen:
     groups: np.ndarray
     """(n,) the classes, or zeros."""
     parts: np.ndarray
-    """(n,) 0 for validation rows, 1 and 2 for the halves of the training rows."""
+    """(n,) 0 for validation rows, 1 to 3 for the thirds of the training rows."""
     logits: np.ndarray
     """(n, outputs) from models that had not seen the row; of validation rows alone where training rows have none."""
     targets: np.ndarray
@@ -96,7 +97,7 @@ def _seen(gathered: Gathered, fitted: Fitted, seed: int) -> Seen:
     own = np.isin(with_logits, both)
     targets = gathered.targets(rows[both])
     parts = np.zeros(len(both), np.int64)
-    parts[: len(train)] = 1 + gathered.parts.units[rows[train]] % 2
+    parts[: len(train)] = 1 + gathered.parts.units[rows[train]] % 3
     return Seen(
         vectors=_features(gathered.at(fitted.cut, 1, rows, "what the model knows"), fitted, both),
         groups=targets if task.form == "class" else np.zeros(len(both), np.int64),
@@ -132,7 +133,7 @@ def _chosen(gathered: Gathered, fitted: Fitted, seen: Seen, seed: int) -> tuple[
         usual, strange = likeness.score(seen.vectors[held]), likeness.score(spoilt)
         found[name] = abstaining.auroc(usual, strange, seed)
         above = sets.quantile(usual, SHARE)
-        noticed[name] = abstaining.wilson(float((strange > above).sum()), len(strange))
+        noticed[name] = wilson(float((strange > above).sum()), len(strange))
     best = max(found, key=lambda name: found[name].value)
     auroc = {name: one.to_json() for name, one in found.items()}
     return best, {"auroc": auroc, "noticed": noticed[best].to_json()}

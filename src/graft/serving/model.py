@@ -192,7 +192,8 @@ class Model:
             logits = self._head(outcome)
             (found,) = self.assembled.task.answers(logits, float(self.manifest["temperature"]))
             sure = None if found.probability is None else np.array([found.probability])
-            (verdict,) = self.caution.verdicts(_vector(outcome), sure) or [None]
+            verdicts = self.caution.verdicts(_vector(outcome), sure)
+            verdict = verdicts[0] if verdicts else None
             told = self.caution.told(found.told, found.outputs, verdict)
             judged = (verdict.accepted, verdict.reason) if verdict else (None, None)
             yield Prediction(example.source, found.label, found.probability, found.outputs, told, *judged)
