@@ -63,8 +63,13 @@ def auroc(usual: np.ndarray, strange: np.ndarray, seed: int = 0) -> Estimate:
     return Estimate(value, min(float(low), value), max(float(high), value), len(strange))
 
 
-def curve(sure: np.ndarray, right: np.ndarray) -> tuple[tuple[float, Estimate], ...]:
-    """Return (share of answers given, error among them) from the surest few to all, each with its Wilson interval."""
+def curve(sure: np.ndarray | None, right: np.ndarray | None) -> tuple[tuple[float, Estimate], ...]:
+    """Return (share of answers given, error among them) from the surest few to all, each with its Wilson interval.
+
+    Nothing where the answers are no classes.
+    """
+    if sure is None or right is None:
+        return ()
     wrong = np.cumsum(1 - np.asarray(right, np.int64)[np.argsort(-sure, kind="stable")])
     counts = np.unique(np.linspace(max(1, len(sure) // 20), len(sure), min(POINTS, len(sure))).astype(np.int64))
     return tuple((float(one / len(sure)), wilson(float(wrong[one - 1]), int(one))) for one in counts)

@@ -10,7 +10,7 @@ from graft import __version__, data
 from graft.artifact import seen
 from graft.artifact.origin import hardware, peak_rss_bytes, versions
 from graft.config import Recipe
-from graft.evaluation import LearningCurve, evaluate
+from graft.evaluation import LearningCurve, abstaining, evaluate
 from graft.evaluation import report as reports
 from graft.selection.gather import Gathered
 from graft.selection.joining import joined_verdict
@@ -137,6 +137,7 @@ class Told:
             ladder=tuple(_rung(rung) for rung in self.climbed.rungs),
             verdict=" ".join(self.verdict()),
             curve=self.curve,
+            doubts=self._doubts(),
             mistakes=self.album.mistakes,
             alike=self.album.alike,
             suspects=self.album.suspects,
@@ -149,6 +150,20 @@ class Told:
             hardware=manifest["hardware"],
             versions=manifest["versions"],
             peak_rss_bytes=manifest["peak_rss_bytes"],
+        )
+
+    def _doubts(self) -> reports.Doubts | None:
+        doubt = self.shipped.assembled.doubt
+        if doubt is None:
+            return None
+        known, promised = doubt.calibration, doubt.abstain
+        return reports.Doubts(
+            sentences=tuple(self.doubts()),
+            curve=abstaining.curve(known.sure, known.right),
+            given=promised.accepted / promised.n if promised and promised.accepted else None,
+            asked=promised.asked if promised else None,
+            auroc={name: Estimate(**one) for name, one in doubt.facts["auroc"].items()},
+            score=doubt.likeness.name,
         )
 
     def _model(self) -> reports.ModelFacts:
