@@ -1,6 +1,8 @@
 """Watching: the rate of false alarms is the stated one, drift is seen, statistics are bounded, others are refused."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -149,3 +151,10 @@ def test_features_of_another_network_are_refused():
 def test_rates_that_cannot_be_told_are_refused(rate):
     with pytest.raises(SettingError, match="--false-alarm must be"):
         drift.checked(rate)
+
+
+def test_what_a_server_needs_brings_no_torch():
+    code = "import sys, graft.serving.caution, graft.serving.drift, graft.doubt.kept; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    assert "numpy" in loaded
+    assert not {"torch", "scipy", "PIL"} & set(loaded)

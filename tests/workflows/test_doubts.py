@@ -42,15 +42,16 @@ def strange(tmp_path):
 
 
 def test_fit_says_what_it_promises_and_tests_it(promised):
-    told = json.loads((promised.folder / "graft.json").read_text())["doubt"]
+    manifest = json.loads((promised.folder / "graft.json").read_text())
+    told, parts = manifest["doubt"], manifest["data"]["parts"]
     abstain, test = told["abstain"], told["facts"]["test"]
     assert (abstain["asked"], abstain["certainty"]) == (0.2, 0.95)
     assert abstain["accepted"] >= 0.8 * abstain["n"]
     assert abstain["bound"] <= 0.2
     assert test["error"]["value"] <= 0.2
-    assert test["share"]["n"] == 18
+    assert test["share"]["n"] == parts["test"]
     assert set(told["facts"]["auroc"]) == {"mahalanobis", "nearest"}
-    assert all(one["n"] == 18 for one in told["facts"]["auroc"].values())
+    assert all(one["n"] == parts["val"] for one in told["facts"]["auroc"].values())
     assert any("Accepted answers are wrong at most 20 %" in one for one in promised.ran.json["sentences"])
     report, card = ((promised.folder / name).read_text("utf-8") for name in ("report.html", "README.md"))
     assert "What it does not know" in report
