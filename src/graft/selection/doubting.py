@@ -24,8 +24,8 @@ SHARE = 0.02
 """Of inputs like the training data that are taken for others at most."""
 SPOILT = 48
 """Validation inputs that are spoilt; running them is all that this costs of the network."""
-MOST_FROZEN, MOST_TRAINED = 6000, 1000
-"""Inputs that are looked at where their features are stored, and where trained stages have to be run."""
+MOST, MOST_RUN = 6000, 400
+"""Training inputs that are looked at where their features are stored, and where trained stages have to be run."""
 REFERENCE = 500
 PROJECTED = 32
 """Training inputs that drift is measured against, and directions in which it is."""
@@ -90,8 +90,8 @@ def _seen(gathered: Gathered, fitted: Fitted, seed: int) -> Seen:
     """Return development rows with their features; where there are very many, some of them."""
     rows, halves, task = gathered.development, gathered.halves, gathered.task
     frozen = not len(fitted.suffix)
-    most = MOST_FROZEN if frozen else MOST_TRAINED
-    train, validation = (one[drawn(len(one), most, seed)] for one in (halves.train, halves.validation))
+    train = halves.train[drawn(len(halves.train), MOST if frozen else MOST_RUN, seed)]
+    validation = halves.validation[drawn(len(halves.validation), MOST, seed)]
     both = np.concatenate([train, validation])
     logits, with_logits = honest(fitted, halves.train, halves.validation)
     own = np.isin(with_logits, both)
