@@ -40,7 +40,7 @@ class Seen:
     groups: np.ndarray
     """(n,) the classes, or zeros."""
     parts: np.ndarray
-    """(n,) 0 for validation rows, 1 to 3 for the thirds of the training rows."""
+    """(n,) 0 for validation rows, 1 and 2 for the halves of the training rows."""
     logits: np.ndarray
     """(n, outputs) from models that had not seen the row; of validation rows alone where training rows have none."""
     targets: np.ndarray
@@ -97,7 +97,7 @@ def _seen(gathered: Gathered, fitted: Fitted, seed: int) -> Seen:
     own = np.isin(with_logits, both)
     targets = gathered.targets(rows[both])
     parts = np.zeros(len(both), np.int64)
-    parts[: len(train)] = 1 + gathered.parts.units[rows[train]] % 3
+    parts[: len(train)] = 1 + gathered.parts.units[rows[train]] % 2
     return Seen(
         vectors=_features(gathered.at(fitted.cut, 1, rows, "what the model knows"), fitted, both),
         groups=targets if task.form == "class" else np.zeros(len(both), np.int64),
