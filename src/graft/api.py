@@ -8,16 +8,23 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from graft import artifact, backbones, data, exporters, fusion, heads, runtimes, selection, serving, strategies, tasks
 from graft.config import Recipe
 from graft.data import Dataset, readers
+from graft.doubt.promise import Promise
 from graft.errors import DataError, must
-from graft.evaluation import Evaluation
+from graft.evaluation import Evaluation, abstaining
 from graft.evaluation import evaluate as judge
+from graft.evaluation.abstaining import Covered, Given
 from graft.evaluation.metrics import METRICS
 from graft.exporters import Exported
 from graft.preprocess import descriptors
-from graft.serving import Model, Prediction, SetAside
+from graft.serving import Model, Prediction, SetAside, drift, watched
+from graft.serving.model import Measured
+from graft.serving.watched import Watched
+from graft.tasks.regression import Regression
 from graft.types import Finding, Listener
 
 SILENT = Listener()
@@ -119,12 +126,23 @@ class Evaluated:
     set_aside: tuple[SetAside, ...]
     seen: int
     """How many of the inputs the model was fitted on: with any, the figures are no test."""
+    given: Given | None = None
+    """Which answers were accepted, and how often those were wrong; None where the model cannot say."""
+    covered: Covered | None = None
+    """How prediction sets did, where they were asked for."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return ``{"model", "test", "set_aside", "seen_in_training"}``."""
+        """Return ``{"model", "test", "accepted", "sets", "set_aside", "seen_in_training"}``."""
         aside = [one.to_json() for one in self.set_aside]
         test = self.evaluation.to_json()
-        return {"model": self.model, "test": test, "set_aside": aside, "seen_in_training": self.seen}
+        return {
+            "model": self.model,
+            "test": test,
+            "accepted": self.given.to_json() if self.given else None,
+            "sets": self.covered.to_json() if self.covered else None,
+            "set_aside": aside,
+            "seen_in_training": self.seen,
+        }
 
 
 def evaluate(
@@ -155,23 +173,43 @@ def evaluate(
     task.targets([one.label for one in dataset.examples])
     if judged is not model:
         judged.expected = len(dataset.examples)
-    logits, failed = judged.logits(dataset.examples, progress=listener.progress)
+    measured = judged.measured(dataset.examples, progress=listener.progress)
+    failed = measured.failed
     kept = [one for number, one in enumerate(dataset.examples) if number not in failed]
     if not kept:
         raise DataError(must("the data", "readable", f"{len(failed)} files that are not", "Look at `graft inspect`"))
     aside = [SetAside(one.example.source, one.message) for one in dataset.set_aside]
     aside += [SetAside(dataset.examples[number].source, why) for number, why in failed.items()]
+    targets = task.targets([one.label for one in kept])
     found = judge(
         task,
-        logits,
-        task.targets([one.label for one in kept]),
+        measured.logits,
+        targets,
         temperature=float(judged.manifest["temperature"]),
         seed=seed,
     )
     seen = judged.seen(kept)
     if seen:
         listener.say(f"{seen} of {len(kept)} inputs are of the data that the model was fitted on: this is no test.")
-    return Evaluated(str(model) if not isinstance(model, Model) else "", found, tuple(aside), seen)
+    name = str(model) if not isinstance(model, Model) else ""
+    return Evaluated(name, found, tuple(aside), seen, *_weighed(judged, measured, targets, seed))
+
+
+def _weighed(model: Model, measured: Measured, targets: np.ndarray, seed: int) -> tuple[Given | None, Covered | None]:
+    """Return which answers are accepted and how often those are wrong, and how prediction sets did where asked for."""
+    task, caution = model.assembled.task, model.caution
+    if isinstance(task, Regression):
+        off = np.abs(task.values(measured.logits) - task.values(targets))
+        verdicts = caution.verdicts(measured.vectors, None)
+        ranges = None if caution.sets is None else abstaining.covered_numbers(off, caution.half, caution.sets)
+        return abstaining.given(verdicts, None) if verdicts else None, ranges
+    if task.form == "set":
+        verdicts = caution.verdicts(measured.vectors, None)
+        return abstaining.given(verdicts, None) if verdicts else None, None
+    chances = task.probabilities(measured.logits, float(model.manifest["temperature"]))
+    verdicts = caution.verdicts(measured.vectors, chances.max(axis=1))
+    made = None if caution.sets is None else abstaining.covered(chances, targets, caution.level, caution.sets, seed)
+    return abstaining.given(verdicts, chances.argmax(axis=1) == targets) if verdicts else None, made
 
 
 @dataclass(frozen=True)
@@ -182,7 +220,7 @@ class Predicted:
     set_aside: tuple[SetAside, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Return ``{"predictions": [{"input", "label", "probability"}], "set_aside"}``, as the task answers."""
+        """Return ``{"predictions": [{"input", "label", "probability", ...}], "set_aside"}``, as the task answers."""
         return {
             "predictions": [one.to_json() for one in self.predictions],
             "set_aside": [one.to_json() for one in self.set_aside],
@@ -217,6 +255,44 @@ def predict(
     return Predicted(
         tuple(one for one in answers if isinstance(one, Prediction)),
         tuple(one for one in answers if isinstance(one, SetAside)),
+    )
+
+
+def abstain(folder: str | Path, share: float | None) -> Promise | None:
+    """Change which answers of a model folder are accepted: so sure ones that at most ``share`` of them is wrong.
+
+    None accepts all again but those to inputs unlike the training data. Returns what can be promised. Raises
+    ArtifactError for an older model, SettingError for a share that is none or a task whose answers are no classes.
+    """
+    told = artifact.doubting(Path(folder), lambda doubt: doubt.promising(share))["doubt"]["abstain"]
+    return Promise.from_json(told) if told else None
+
+
+def watch(
+    model: str | Path | Model,
+    source: str | Path | None = None,
+    *,
+    log: str | Path | None = None,
+    input_column: str | None = None,
+    most: int = watched.MOST,
+    false_alarm: float = drift.FALSE_ALARM,
+    seed: int = 0,
+    listener: Listener = SILENT,
+) -> Watched:
+    """Compare new inputs, or a server's statistics in ``log``, with the training data.
+
+    ``most`` inputs of ``source`` that are least like it are named; ``Watched.write`` makes a table to be labelled of
+    them. Raises DataError for inputs or statistics that cannot be used, ArtifactError for a model without doubts.
+    """
+    false_alarm = drift.checked(false_alarm)
+    asked = model if isinstance(model, Model) else load(model)
+    if log is not None:
+        return watched.watch_log(asked, Path(log), false_alarm=false_alarm, seed=seed)
+    modality = str(asked.manifest["modality"])
+    inputs = [] if source is None else [source]
+    examples = data.find_inputs(inputs, modality, input_column=input_column, kept_columns=asked.columns)
+    return watched.watch_inputs(
+        asked, examples, most=most, false_alarm=false_alarm, seed=seed, progress=listener.progress
     )
 
 

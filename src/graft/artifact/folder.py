@@ -20,6 +20,8 @@ from torch import nn
 from graft import backbones, heads, preprocess, tasks
 from graft.artifact import manifest as manifests
 from graft.backbones import Backbone, Stage
+from graft.doubt import kept as doubt_file
+from graft.doubt.judging import Doubt
 from graft.errors import ArtifactError, must
 from graft.fusion import Beside
 from graft.heads import Head
@@ -45,6 +47,8 @@ class Assembled:
     manifest: Mapping[str, Any]
     beside: Beside | None = None
     """What the head takes beside the backbone's features."""
+    doubt: Doubt | None = None
+    """What the model does not know; None where that was not measured."""
 
     @property
     def cut(self) -> int:
@@ -133,8 +137,9 @@ def save(
         learned = model.beside.arrays() if model.beside else {}
         tensors |= {f"{BESIDE}{name}": torch.tensor(value) for name, value in learned.items()}
         save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, work / WEIGHTS)
-        manifest = {**model.manifest, "slim": slim, "files": {WEIGHTS: manifests.file_hash(work / WEIGHTS)}}
-        sealed = manifests.write(work, manifest)
+        files = [work / WEIGHTS, *([doubt_file.write(work, model.doubt)] if model.doubt else [])]
+        hashes = {one.name: manifests.file_hash(one) for one in files}
+        sealed = manifests.write(work, {**model.manifest, "slim": slim, **_doubts(model), "files": hashes})
         extras(work)
         # What mkdtemp and safetensors make is for the owner alone; a model folder is as any other folder.
         work.chmod(0o755)
@@ -197,7 +202,51 @@ def _exchange(one: Path, other: Path) -> bool:
 
 def put(model: Assembled, manifest: Mapping[str, Any]) -> Assembled:
     """Return the model with another manifest, sealed."""
-    return replace(model, manifest=manifests.seal({"files": {}, "slim": False, **manifest}))
+    return replace(model, manifest=manifests.seal({"files": {}, "slim": False, **manifest, **_doubts(model)}))
+
+
+def _doubts(model: Assembled) -> dict[str, Any]:
+    return {"doubt": doubt_file.told(model.doubt) if model.doubt else None}
+
+
+def doubting(folder: Path, change: Callable[[Doubt], Doubt]) -> manifests.Manifest:
+    """Write what a model does not know anew, as ``change`` makes it, and return the manifest; the weights stay.
+
+    The folder is exchanged in one step, as ``save`` does. Raises ArtifactError for a folder without such a file.
+    """
+    manifest, out = check(folder), folder.absolute()
+    if doubt_file.NAME not in manifest["files"]:
+        raise ArtifactError(must(str(folder), f"a model with {doubt_file.NAME}", "an older one", "Fit again"))
+    doubt = change(doubt_file.read(folder / doubt_file.NAME))
+    work = Path(tempfile.mkdtemp(prefix=f".{out.name}-{os.getpid()}-", dir=out.parent))
+    try:
+        shutil.copytree(out, work, dirs_exist_ok=True, copy_function=_linked)
+        for name in (doubt_file.NAME, manifests.NAME):
+            (work / name).unlink()
+        told = {**manifest, "doubt": doubt_file.told(doubt), "steps": [*manifest.get("steps", []), _step(doubt)]}
+        told["files"] = {**manifest["files"], doubt_file.NAME: manifests.file_hash(doubt_file.write(work, doubt))}
+        sealed = manifests.write(work, told)
+        work.chmod(0o755)
+        _swap(work, out)
+    except OSError as error:
+        do = "Free some space, or make the folder writable"
+        raise ArtifactError(must(str(folder), "a folder that can be written", f"{error.strerror}", do)) from None
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return sealed
+
+
+def _step(doubt: Doubt) -> dict[str, Any]:
+    return {"step": "abstain", "share": doubt.abstain.asked if doubt.abstain else None}
+
+
+def _linked(source: str, target: str) -> str:
+    """Give a file a second name, or copy it where the disk cannot."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+    return target
 
 
 def check(folder: Path) -> manifests.Manifest:
@@ -234,7 +283,8 @@ def load(folder: Path) -> Assembled:
     head = head_settings.build(manifest["head_shape"], task.outputs).eval().requires_grad_(False)
     _fill(head, {n.removeprefix(TOP): value for n, value in tensors.items() if n.startswith(TOP)}, folder)
     learned = {n.removeprefix(BESIDE): value.numpy() for n, value in tensors.items() if n.startswith(BESIDE)}
-    return Assembled(network, head, task, manifest, _beside(manifest["beside"], learned, folder))
+    doubt = doubt_file.read(folder / doubt_file.NAME) if doubt_file.NAME in manifest["files"] else None
+    return Assembled(network, head, task, manifest, _beside(manifest["beside"], learned, folder), doubt)
 
 
 def _beside(told: Mapping[str, Any], learned: Mapping[str, np.ndarray], folder: Path) -> Beside | None:

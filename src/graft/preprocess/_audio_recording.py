@@ -27,6 +27,7 @@ class Recording(Preprocess):
     """Sound as windows of a recording; what becomes of a window is the business of those that build on this."""
 
     modality: ClassVar[str] = "audio"
+    spoilt: ClassVar[str] = "spoilt"
     in_place: ClassVar[bool] = True
     settles: ClassVar[bool] = True
 

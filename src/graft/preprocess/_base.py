@@ -34,6 +34,8 @@ class Preprocess(ABC):
     """Whether it reads large inputs piece by piece: it is then given a memory map of them, as if it were bytes."""
     settles: ClassVar[bool] = False
     """Whether ``settled`` may change the shape, so that what a network makes of it is not known before."""
+    spoilt: ClassVar[str] = ""
+    """The augmentation that spoils an input on purpose, so that a model should notice; none: there is no such way."""
     alike: ClassVar[Alike] = Alike()
     """From when on two inputs are taken for near duplicates."""
 

@@ -10,7 +10,7 @@ import torch
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
 
-from graft.preprocess import _augment_names
+from graft.preprocess import _augment_names, _image_spoilt
 from graft.preprocess import _image_change as change
 from graft.preprocess._base import Preprocess
 
@@ -34,6 +34,7 @@ CHANGES: dict[str, change.Change] = {
     "blur": change.blur,
     "noise": change.noise,
     "erasing": change.erasing,
+    "spoilt": _image_spoilt.spoilt,
 }
 
 NAMES: dict[str, str] = {
@@ -50,6 +51,7 @@ NAMES: dict[str, str] = {
     "blur": "Gaussian blur of up to 1.5 pixels of 224",
     "noise": "Gaussian noise of up to 12 of 255 levels",
     "erasing": "a rectangle of 2 to 20 % of the area painted over, every other time (Zhong et al. 2020)",
+    "spoilt": "out of focus, in exchanged tiles, in noise, a negative or faint: for measuring doubt, not for training",
 }
 """Every change with a line for the help, in the order in which they are applied."""
 

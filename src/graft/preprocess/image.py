@@ -30,6 +30,7 @@ class Image(Preprocess):
     """Images: bytes in, uint8 (3, height, width) of ``size`` out; normalisation belongs to the backbone."""
 
     modality: ClassVar[str] = "image"
+    spoilt: ClassVar[str] = "spoilt"
 
     size: tuple[int, ...] = (224, 224)
     """Height and width in pixels of what the backbone takes."""

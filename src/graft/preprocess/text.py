@@ -37,6 +37,7 @@ class Text(Preprocess):
     """Texts: bytes in, token ids int32 (max_length,) out, padded at the end with -1."""
 
     modality: ClassVar[str] = "text"
+    spoilt: ClassVar[str] = "spoilt"
     # Sentences of one meaning are no copies: among the 10,003 questions of banking77 the pictures' rules join 720 sets,
     # most of them of different words. A copy also has nearly all its words, in their order.
     alike: ClassVar[Alike] = Alike(alone=0.998, both=0.9, bits=9)

@@ -32,6 +32,7 @@ class Video(Preprocess):
     """Videos: bytes in, uint8 (frames, 3, height, width) out, each frame prepared as ``image`` says."""
 
     modality: ClassVar[str] = "video"
+    spoilt: ClassVar[str] = "spoilt"
     in_place: ClassVar[bool] = True
 
     image: Image = IMAGE

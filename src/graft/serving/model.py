@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from copy import copy
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import islice
@@ -13,10 +14,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from graft import artifact, backbones, data, fusion, runtimes
+from graft import artifact, data, fusion, runtimes
 from graft.artifact import Assembled, seen
+from graft.doubt.vectors import pooled
 from graft.errors import UnreadableInputError
 from graft.runtimes import Choice, Compiled
+from graft.serving.caution import Caution
 from graft.serving.scores import Scores
 from graft.types import Example, Listener, Progress, silent
 
@@ -46,9 +49,16 @@ class Prediction:
     """(classes,) float64, after temperature scaling; for a number the number itself, (1,)."""
     told: Mapping[str, Any]
     """The answer as plain JSON data."""
+    accepted: bool | None = None
+    """Whether the answer is given; None where the model does not know what it does not know."""
+    reason: str | None = None
+    """Why it is not given: ``unsure`` or ``unlike the training data``."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return ``{"input", "label", "probability"}``; sets have ``labels``, numbers ``value``, ``low``, ``high``."""
+        """Return ``{"input", "label", "probability", "accepted", "reason"}``, and ``set`` where it was asked for.
+
+        Sets of labels have ``labels``, numbers ``value``, ``low``, ``high``.
+        """
         return {"input": self.input, **self.told}
 
 
@@ -76,6 +86,18 @@ class Features:
     """The decoded parts of a long input that come after the first."""
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What a model makes of inputs, before it is put into words."""
+
+    logits: np.ndarray
+    """(readable, outputs) float32."""
+    vectors: np.ndarray
+    """(readable, features) float32, the network's features, maps and tokens averaged."""
+    failed: Mapping[int, str]
+    """By position, why the others could not be read."""
+
+
 class Model:
     """An adapted network with its preprocessing, classes and calibration."""
 
@@ -90,6 +112,9 @@ class Model:
         self.choice: Choice | None = None
         """How the network is run, once it was asked."""
         self._compiled: Compiled | None = None
+        task = assembled.task
+        self.caution = Caution(assembled.doubt, task.form, task.classes)
+        """Which answers are given, and what is said with them."""
 
     def __getstate__(self) -> dict[str, Any]:
         # What a runtime compiled belongs to this process; a copy compiles its own when it is asked.
@@ -138,16 +163,29 @@ class Model:
         found = [one.probabilities for one in self.predict(inputs, columns=columns)]
         return np.stack(found) if found else np.zeros((0, len(self.classes)))
 
+    def asking(self, *, abstain: float | None = None, sets: float | None = None) -> "Model":
+        """Return the same model with another promise, and with prediction sets (of numbers, ranges).
+
+        ``abstain`` is the share of accepted answers that may be wrong, ``sets`` that of sets that may miss the truth.
+        Raises SettingError for shares that are none or a task that has no such things, ArtifactError for an old model.
+        """
+        changed = copy(self)
+        changed.caution = self.caution.asking(abstain=abstain, sets=sets)
+        return changed
+
     def embed(self, inputs: Sequence[object]) -> np.ndarray:
         """Return the backbone's features, (n, features) float32; maps and tokens are averaged."""
         rows: list[np.ndarray] = []
         for _, outcome in self._features(self._examples(inputs), silent):
             if isinstance(outcome, UnreadableInputError):
                 raise outcome
-            rows.append(backbones.averaged(np.stack([one.network for one in outcome])).mean(axis=0))
+            rows.append(_vector(outcome)[0])
+        return np.stack(rows) if rows else np.zeros((0, self._width), np.float32)
+
+    @property
+    def _width(self) -> int:
         shape = self.assembled.backbone.stages[-1].shape
-        size = shape[1] if len(shape) == 2 else shape[0]
-        return np.stack(rows) if rows else np.zeros((0, size), np.float32)
+        return shape[1] if len(shape) == 2 else shape[0]
 
     def answers(self, examples: Sequence[Example], *, progress: Progress = silent) -> Iterator[Prediction | SetAside]:
         """Yield the answer to each example in order, and a SetAside for what cannot be read."""
@@ -158,19 +196,31 @@ class Model:
                 continue
             logits = self._head(outcome)
             (found,) = self.assembled.task.answers(logits, float(self.manifest["temperature"]))
-            yield Prediction(example.source, found.label, found.probability, found.outputs, found.told)
+            sure = None if found.probability is None else np.array([found.probability])
+            verdicts = self.caution.verdicts(_vector(outcome), sure)
+            verdict = verdicts[0] if verdicts else None
+            told = self.caution.told(found.told, found.outputs, verdict)
+            judged = (verdict.accepted, verdict.reason) if verdict else (None, None)
+            yield Prediction(example.source, found.label, found.probability, found.outputs, told, *judged)
 
     def logits(self, examples: Sequence[Example], *, progress: Progress = silent) -> tuple[np.ndarray, dict[int, str]]:
         """Return logits (readable, outputs) float32 and, by position, why the others could not be read."""
+        found = self.measured(examples, progress=progress)
+        return found.logits, dict(found.failed)
+
+    def measured(self, examples: Sequence[Example], *, progress: Progress = silent) -> Measured:
+        """Return logits and features of examples, and why some could not be read."""
         fusion.refuse_incomplete(examples, self.columns)
-        rows: list[np.ndarray] = []
+        rows: list[np.ndarray] = [np.zeros((0, self.assembled.task.outputs), np.float32)]
+        vectors: list[np.ndarray] = [np.zeros((0, self._width), np.float32)]
         failed: dict[int, str] = {}
         for number, (_, outcome) in enumerate(self._features(examples, progress)):
             if isinstance(outcome, UnreadableInputError):
                 failed[number] = str(outcome)
             else:
                 rows.append(self._head(outcome))
-        return np.concatenate([np.zeros((0, self.assembled.task.outputs), np.float32), *rows]), failed
+                vectors.append(_vector(outcome))
+        return Measured(np.concatenate(rows), np.concatenate(vectors), failed)
 
     def seen(self, examples: Sequence[Example]) -> int:
         """Return how many of the examples the model was fitted on. Raises OSError for one that cannot be read."""
@@ -301,6 +351,12 @@ class Model:
     def _network(self) -> nn.Module:
         backbone = self.assembled.backbone
         return backbone.prefix(backbone.n_stages)
+
+
+def _vector(seen: Sequence[Features]) -> np.ndarray:
+    """Return the network's features of an input, (1, features) float32: the mean of its parts."""
+    found: np.ndarray = pooled(np.stack([one.network for one in seen])).mean(axis=0, keepdims=True)
+    return found
 
 
 def _readable(answer: Prediction | SetAside) -> Prediction:
