@@ -101,6 +101,10 @@ class Preprocess(ABC):
     def fit(self, decoded: np.ndarray) -> np.ndarray:
         """Return view 0, not augmented: the fixed-shape array that the backbone's prefix takes."""
 
+    def fit_light(self, decoded: np.ndarray) -> np.ndarray:
+        """Return what ``fit`` does, but for roundings, without torch: for a server, which has none."""
+        return self.fit(decoded)
+
     @abstractmethod
     def augmented(self, decoded: np.ndarray, augmentation: str, seed: int) -> np.ndarray:
         """Return a randomly augmented view, decided by ``seed`` alone; same shape and dtype as ``fit``."""

@@ -99,6 +99,10 @@ class Video(Preprocess):
         """Return view 0, uint8 (frames, 3, height, width) or (3, height, width): each frame as a picture."""
         return self._shaped([self.image.fit(one) for one in decoded])
 
+    def fit_light(self, decoded: np.ndarray) -> np.ndarray:
+        """Return view 0 with each frame as Pillow makes it."""
+        return self._shaped([self.image.fit_light(one) for one in decoded])
+
     def augmented(self, decoded: np.ndarray, augmentation: str, seed: int) -> np.ndarray:
         """Return a view, shaped as ``fit`` does; what ``seed`` decides is the same for all frames.
 
