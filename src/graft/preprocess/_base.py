@@ -83,6 +83,10 @@ class Preprocess(ABC):
         Raises UnreadableInputError with one clear sentence.
         """
 
+    def lasts(self, content: bytes) -> float:
+        """Return how many seconds an input lasts; 0 where it has no duration. Raises UnreadableInputError."""
+        return 0.0
+
     def parts(self, content: bytes) -> int:
         """Return how many times ``decode`` an input is: more than once where it is much longer than what it returns.
 

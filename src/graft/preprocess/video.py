@@ -91,6 +91,10 @@ class Video(Preprocess):
         header = read_header(content, self._limits)
         return Facts(header.format, (header.frames, header.height, header.width), findings(header, source))
 
+    def lasts(self, content: bytes) -> float:
+        """Return how many seconds a video lasts, as its header says. Raises UnreadableInputError."""
+        return _video_decode.length(content, self._limits)
+
     def decode(self, content: bytes) -> np.ndarray:
         """Return the frames, uint8 (frames, height, width, 3), RGB, upright. Raises UnreadableInputError."""
         return _video_decode.decode(content, frames=self.frames, side=self.image.resize, limits=self._limits)

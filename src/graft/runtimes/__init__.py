@@ -1,4 +1,4 @@
-"""Ways of running fixed weights, one file each; extraction and serving both use them. Loaded on first use: see serving."""
+"""Ways of running fixed weights, one file each; extraction and serving use them. Names are loaded on first use."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
