@@ -38,11 +38,8 @@ class Asked:
 async def body(request: Request, limits: Limits) -> bytes:
     """Return the body of a request in memory. Raises Refused for one that is too large or too slow."""
     told = request.headers.get("content-length", "0")
-    too_large = Refused(
-        413,
-        f"A request must have at most {limits.bytes:,} bytes. Got more. Send less at once.",
-        {"connection": "close"},
-    )
+    sentence = f"A request must have at most {limits.bytes:,} bytes. Got more. Send less at once."
+    too_large = Refused(413, sentence, {"connection": "close"})
     if not told.isdecimal() or int(told) > limits.bytes:
         raise too_large
     pieces, size = [], 0

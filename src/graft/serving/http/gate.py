@@ -110,9 +110,7 @@ class Gate:
         if self.keys is None or scope["path"] in FREE:
             return
         if not self.keys.opens(_key(headers)):
-            sentence = (
-                "The key must be that of this server. Got another or none. Send it as `Authorization: Bearer KEY`."
-            )
+            sentence = "The key must be this server's. Got another or none. Send it as `Authorization: Bearer KEY`."
             raise Refused(401, sentence, {"www-authenticate": "Bearer"})
 
 

@@ -1,4 +1,4 @@
-"""The models of a server by name; a new version takes the place of the old one while both answer what they were asked."""
+"""The models of a server by name; a new version takes the place of the old one, and nothing that was asked is lost."""
 
 import asyncio
 import logging

@@ -104,6 +104,10 @@ class Served:
                 {"label": self.task.classes[place], "probability": round(float(answer.outputs[place]), 6)}
                 for place in best
             ]
+        if self.doubt is not None and outcome.features is not None:
+            sure = None if answer.probability is None else np.array([answer.probability])
+            (verdict,) = self.doubt.judge(outcome.features[None], sure)
+            found |= {"accepted": verdict.accepted, "reason": verdict.reason}
         return found
 
     def _fitted(self, one: Input) -> "Parts | Exception":

@@ -15,7 +15,7 @@ from graft.serving.http.schemas import FAULTS, INFER
 from graft.serving.http.served import Input, Outcome, Served, refusal
 
 TYPES = {"uint8": "UINT8", "float32": "FP32"}
-"""Tensors that are taken as they are; numbers of tokens are not, since one that no vocabulary has reads past its end."""
+"""Tensors that are taken as they are; tokens are not, since a number that no vocabulary has reads past its end."""
 BYTES = "BYTES"
 
 
