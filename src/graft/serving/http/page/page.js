@@ -67,13 +67,13 @@ async function enter() {
   catch (fault) {
     $("work").hidden = true;
     $("lock").hidden = false;
-    $("key").setCustomValidity(fault.status === 401 && !state.key ? "" : fault.message);
-    if (state.key) $("key").reportValidity();
+    trouble(fault.status === 401 && !state.key ? "" : fault.message);
     if (fault.status === 401) kept.set("key", "");
     $("key").focus();
     return;
   }
   kept.set("key", state.key);
+  trouble();
   state.models = models;
   $("lock").hidden = true;
   $("work").hidden = false;
@@ -251,7 +251,7 @@ function listen() {
   $("language").addEventListener("click", () => speak(state.language === "en" ? "zh" : "en"));
   $("models").addEventListener("change", event => choose(event.target.value));
   $("lock").addEventListener("submit", event => { event.preventDefault(); state.key = $("key").value.trim(); enter(); });
-  $("key").addEventListener("input", () => $("key").setCustomValidity(""));
+  $("key").addEventListener("input", () => trouble());
   $("words").addEventListener("submit", event => {
     event.preventDefault();
     const text = $("text").value;
