@@ -49,13 +49,13 @@ def load(port: int, requests: list[bytes], crowd: int, seconds: float = SECONDS)
 
 
 def raw(path: str, content: bytes) -> bytes:
-    head = (
-        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/jpeg\r\nContent-Length: {len(content)}\r\n\r\n"
-    )
-    return head.encode() + content
+    """Return a request whose body is a photo."""
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/jpeg\r\n"
+    return f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content
 
 
 def form(path: str, content: bytes) -> bytes:
+    """Return a request whose body is a form with a photo."""
     body = b'--xx\r\nContent-Disposition: form-data; name="request"; filename="a.jpg"\r\n'
     body += b"Content-Type: image/jpeg\r\n\r\n" + content + b"\r\n--xx--\r\n"
     head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=xx\r\n"
@@ -142,7 +142,8 @@ def main() -> None:
     photos = [one.read_bytes() for one in sorted(asked.photos.rglob("*.jpg"))[:64]]
     found = bare(asked.file, photos)
     print(
-        f"bare runtime, best batch: {found['network alone']:.1f} inputs/s; with decoding: {found['with decoding']:.1f}; "
+        f"bare runtime, best batch: {found['network alone']:.1f} inputs/s; "
+        f"with decoding: {found['with decoding']:.1f}; "
         f"decode and one call: p50 {1e3 * found['p50']:.1f} ms, p99 {1e3 * found['p99']:.1f} ms (n=300)"
     )
     words = [sys.executable, "-m", "graft", "serve", str(asked.file), "--no-key", "--port", str(PORT)]
@@ -152,9 +153,8 @@ def main() -> None:
 
         own = measure("graft", PORT, [raw("/predict", one) for one in photos])
         memory = psutil.Process(server.pid).memory_info().rss
-        print(
-            f"graft: ready in {ready:.1f} s, resident {memory / 1e6:.0f} MB (the file has {asked.file.stat().st_size / 1e6:.0f})"
-        )
+        size = asked.file.stat().st_size
+        print(f"graft: ready in {ready:.1f} s, resident {memory / 1e6:.0f} MB (the file has {size / 1e6:.0f})")
     finally:
         server.terminate()
         server.wait()

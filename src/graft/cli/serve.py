@@ -2,11 +2,12 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from graft.cli.terminal import inert
+from graft.cli import options
+from graft.cli.terminal import emit, inert
 
 
 def serve(
@@ -33,6 +34,8 @@ def serve(
     queue: Annotated[int, typer.Option("--queue", min=1, help="Inputs that may wait; beyond them: 503.")] = 128,
     rate: Annotated[float, typer.Option("--rate", min=0, help="Requests a second of one address; 0: any.")] = 0.0,
     timeout: Annotated[float, typer.Option("--timeout", min=0.1, help="Seconds until an answer is given up.")] = 10.0,
+    seed: options.Seed = None,
+    as_json: options.Json = False,
 ) -> None:
     """Serve models over HTTP, with a page to try them on; the address and the key are printed."""
     from graft.errors import unknown_name
@@ -60,7 +63,11 @@ def serve(
         limits=limits,
     )
 
+    def emit_now(plain: dict[str, Any]) -> None:
+        emit(plain)
+        sys.stdout.flush()
+
     def say(sentence: str) -> None:
         print(inert(sentence), file=sys.stderr, flush=True)
 
-    http.serve(models, place=place, runtime=runtime, say=say)
+    http.serve(models, place=place, runtime=runtime, say=say, ready=emit_now if as_json else None)

@@ -83,8 +83,9 @@ def serve(
     place: Place | None = None,
     runtime: str = "auto",
     say: Callable[[str], None] = print,
+    ready: Callable[[dict[str, Any]], None] | None = None,
 ) -> None:
-    """Serve models until a signal comes; ``say`` is told the address and, once, the key.
+    """Serve models until a signal comes; ``say`` is told the address and, once, the key, or ``ready`` as plain data.
 
     Raises SettingError, ArtifactError.
     """
@@ -116,8 +117,11 @@ def serve(
     )
     host = f"[{place.host}]" if ":" in place.host else place.host
     address = f"http{'s' if place.certificate else ''}://{host}:{port}/"
-    say(f"Serving {', '.join(house.models)} at {address}")
-    if key is not None:
+    if ready is not None:
+        ready({"address": address, "key": key, "models": {one.name: one.version for one in house.models.values()}})
+    else:
+        say(f"Serving {', '.join(house.models)} at {address}")
+    if key is not None and ready is None:
         say(f"Key, shown only now: {key}")
         # What is behind # stays in the browser.
         say(f"The page, with the key: {address}#{key}")
