@@ -5,6 +5,7 @@ from pathlib import Path
 
 import litserve
 import numpy as np
+from fastapi import UploadFile
 
 from graft.preprocess.image import Image
 from graft.serving.http.exported import opened
@@ -20,8 +21,8 @@ class Photos(litserve.LitAPI):
         self.spec = Image.from_json(exported.told["preprocess"])
         self.classes = exported.told["task"]["classes"]
 
-    def decode_request(self, request):
-        return self.spec.fit_light(self.spec.decode(request["request"].file.read()))
+    def decode_request(self, request: UploadFile):
+        return self.spec.fit_light(self.spec.decode(request.file.read()))
 
     def predict(self, inputs):
         rows = [self.runner.run(np.asarray(one)[None])[0][0] for one in inputs]

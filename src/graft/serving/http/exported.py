@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ class Exported:
         """Whether inputs differ in length."""
         return None in self.shape
 
-    @property
+    @cached_property
     def version(self) -> str:
         """The first sixteen digits of the hash of the file."""
         return sha256(self.content).hexdigest()[:16]
