@@ -28,7 +28,7 @@ def address(tmp_path_factory):
     home = tmp_path_factory.mktemp("nets")
     sources = {"colours": colour_net(home / "colours.onnx"), "letters": letter_net(home / "letters.onnx")}
     with running(sources, bytes=200_000) as (client, _):
-        yield str(client.base_url)
+        yield str(client.base_url).rstrip("/")
 
 
 @pytest.fixture(scope="module")
