@@ -3,12 +3,14 @@
 import argparse
 import asyncio
 import os
+import signal
 import statistics
 import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -106,13 +108,26 @@ def bare(file: Path, photos: list[bytes]) -> dict[str, float]:
 def started(words: list[str], mark: str) -> tuple[subprocess.Popen[str], float]:
     """Start a server and return it, and the seconds until it answers."""
     begin = time.perf_counter()
-    process = subprocess.Popen(words, stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True, env=dict(os.environ))
+    # A session of its own, so that what it started in turn ends with it.
+    process = subprocess.Popen(
+        words, stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
     assert process.stdout is not None
     for line in process.stdout:
         if mark in line:
             threading.Thread(target=process.stdout.read, daemon=True).start()
             return process, time.perf_counter() - begin
     raise SystemExit(f"{words[2]} did not start")
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    """End a server and all that it started."""
+    process.terminate()
+    try:
+        process.wait(10)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def measure(name: str, port: int, requests: list[bytes]) -> dict[int, float]:
@@ -156,8 +171,7 @@ def main() -> None:
         size = asked.file.stat().st_size
         print(f"graft: ready in {ready:.1f} s, resident {memory / 1e6:.0f} MB (the file has {size / 1e6:.0f})")
     finally:
-        server.terminate()
-        server.wait()
+        stop(server)
     print(f"32 at once / bare with decoding: {own[32] / found['with decoding']:.2f}")
     print(f"32 at once / bare network alone: {own[32] / found['network alone']:.2f}")
     print(f"p99 alone / p99 of decode and one call: {own[0] / found['p99']:.2f}")
@@ -172,8 +186,7 @@ def main() -> None:
         try:
             theirs = measure("litserve", PORT, [form("/predict", one) for one in photos])
         finally:
-            peer.terminate()
-            peer.wait()
+            stop(peer)
         print(
             "graft / litserve: "
             + ", ".join(f"{crowd} at once {own[crowd] / theirs[crowd]:.2f}" for crowd in (1, 8, 32))
