@@ -73,6 +73,10 @@ class Recording(Preprocess):
         """Return the windows as float32 (windows, samples), mono, at ``rate``. Raises UnreadableInputError."""
         return _audio_decode.decode(content, rate=self.rate, seconds=self.seconds, windows=self.windows)
 
+    def lasts(self, content: bytes) -> float:
+        """Return how many seconds a recording lasts. Raises UnreadableInputError."""
+        return _audio_decode.length(content)
+
     def parts(self, content: bytes) -> int:
         """Return in how many parts all of a recording is heard: 1 up to twice what ``decode`` hears, 4,096 at most.
 

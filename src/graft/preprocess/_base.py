@@ -85,6 +85,10 @@ class Preprocess(ABC):
         Raises UnreadableInputError with one clear sentence.
         """
 
+    def lasts(self, content: bytes) -> float:
+        """Return how many seconds an input lasts; 0 where it has no duration. Raises UnreadableInputError."""
+        return 0.0
+
     def parts(self, content: bytes) -> int:
         """Return how many times ``decode`` an input is: more than once where it is much longer than what it returns.
 
@@ -106,6 +110,10 @@ class Preprocess(ABC):
     @abstractmethod
     def fit(self, decoded: np.ndarray) -> np.ndarray:
         """Return view 0, not augmented: the fixed-shape array that the backbone's prefix takes."""
+
+    def fit_light(self, decoded: np.ndarray) -> np.ndarray:
+        """Return what ``fit`` does, but for roundings, without torch: for a server, which has none."""
+        return self.fit(decoded)
 
     @abstractmethod
     def augmented(self, decoded: np.ndarray, augmentation: str, seed: int) -> np.ndarray:

@@ -6,11 +6,8 @@ from functools import lru_cache, reduce
 from operator import matmul
 
 import numpy as np
-import torch
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms.v2 import functional
 
-from graft.preprocess import _augment_names, _image_spoilt
+from graft.preprocess import _augment_names, _image_resize, _image_spoilt
 from graft.preprocess import _image_change as change
 from graft.preprocess._base import Preprocess
 
@@ -99,11 +96,7 @@ def _random_crop(
     """Return uint8 (3, height, width): 35 to 100 % of the picture (Szegedy et al. 2015; fastai's minimum)."""
     top, left, high, wide = crop_box(decoded.shape[0], decoded.shape[1], size, rng)
     part = decoded[top : top + high, left : left + wide]
-    # torch warns of arrays that it could write to by mistake.
-    pixels = torch.from_numpy(part if part.flags.writeable else part.copy()).permute(2, 0, 1)
-    resized = functional.resize(pixels, list(size), interpolation=InterpolationMode(interpolation), antialias=True)
-    cropped: np.ndarray = resized.contiguous().numpy()
-    return cropped
+    return _image_resize.resized(part, size, interpolation)
 
 
 def crop_box(height: int, width: int, size: tuple[int, ...], rng: np.random.Generator) -> tuple[int, int, int, int]:

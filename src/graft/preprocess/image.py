@@ -6,13 +6,10 @@ from pathlib import PurePath
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import torch
 from PIL import Image as Picture
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms.v2 import functional
 
 from graft.errors import SettingError, must
-from graft.preprocess import _image_augment, _image_decode, _image_features
+from graft.preprocess import _image_augment, _image_decode, _image_features, _image_resize
 from graft.preprocess._base import Facts, Preprocess, rebuilt
 from graft.preprocess._image_inspect import Header, read_header
 from graft.preprocess._image_pillow import thumbnail
@@ -80,11 +77,15 @@ class Image(Preprocess):
         The reference is torchvision's Resize and CenterCrop with antialiasing, which is Pillow's resize but for
         roundings of one or two levels.
         """
-        pixels = torch.from_numpy(_narrow(decoded)).permute(2, 0, 1)
-        mode = InterpolationMode(self.interpolation)
-        resized = functional.resize(pixels, [self.resize], interpolation=mode, antialias=True)
-        cropped: np.ndarray = functional.center_crop(resized, list(self.size)).contiguous().numpy()
-        return cropped
+        pixels = _narrow(decoded)
+        resized = _image_resize.resized(pixels, _image_resize.fitting(pixels, self.resize), self.interpolation)
+        return _image_resize.centred(resized, self.size)
+
+    def fit_light(self, decoded: np.ndarray) -> np.ndarray:
+        """Return view 0 as Pillow makes it: where a place differs from ``fit``, it is by one or two levels of 255."""
+        pixels = _narrow(decoded)
+        size = _image_resize.fitting(pixels, self.resize)
+        return _image_resize.centre_by_pillow(pixels, size, self.size, self.interpolation)
 
     def augmented(self, decoded: np.ndarray, augmentation: str, seed: int) -> np.ndarray:
         """Return a view, uint8 (3, height, width), augmented as ``augmentation`` says and ``seed`` alone decides.
@@ -141,8 +142,7 @@ def _narrow(decoded: np.ndarray) -> np.ndarray:
             kept = WIDEST * short + (long - WIDEST * short) % 2
             start = (long - kept) // 2
             decoded = decoded[start : start + kept] if axis == 0 else decoded[:, start : start + kept]
-    # torch warns of arrays that it could write to by mistake.
-    return decoded if decoded.flags.writeable else decoded.copy()
+    return decoded
 
 
 SUFFIXES = {
