@@ -30,6 +30,8 @@ PYTHON = [pytest.param(text, id=f"{file.name}-{number}") for number, (file, text
 PAGES: dict[str, list[str]] = {}
 for page, block in blocks("console"):
     shown = [line.removeprefix("$ ") for line in block.splitlines() if line.startswith("$ graft ")]
+    # A server goes on until it is stopped.
+    shown = [line for line in shown if not line.startswith("graft serve ")]
     PAGES.setdefault(page.name, []).extend(line for line in shown if line not in PAGES.get(page.name, []))
 
 

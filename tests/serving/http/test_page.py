@@ -69,7 +69,7 @@ def test_a_photo_that_is_dropped_is_answered(page, address):
     assert KEY not in page.url
     for colour in ("green", "blue"):
         dropped(page, f"a-very-long-name-of-a-photo-{'x' * 60}-{colour}.png", "image/png", picture(colour))
-        page.wait_for_function(f"document.querySelector('#label').textContent === '{colour}'")
+        playwright.expect(page.locator("#label")).to_have_text(colour)
     assert page.locator("#bars li").count() == 3
     assert page.locator("#shown img").count() == 1
     assert page.locator("#past li").count() == 2
@@ -98,7 +98,7 @@ def test_what_is_too_large_or_no_picture_is_told_of(page, address):
     page.wait_for_selector("#trouble:not([hidden])")
     assert "300 kB" in page.inner_text("#trouble")
     dropped(page, "bad.png", "image/png", b"no picture")
-    page.wait_for_function("document.querySelector('#trouble').textContent.includes('JPEG')")
+    playwright.expect(page.locator("#trouble")).to_contain_text("JPEG")
     assert page.locator("#answer").is_hidden()
     assert fits(page)
 
@@ -109,7 +109,7 @@ def test_a_text_is_typed_and_the_page_speaks_chinese(page, address):
     page.select_option("#models", "letters")
     page.fill("#text", "LOUD WORDS")
     page.click("#words button")
-    page.wait_for_function("document.querySelector('#label').textContent === 'capitals'")
+    playwright.expect(page.locator("#label")).to_have_text("capitals")
     page.click("#language")
     assert page.inner_text("#words button") == "提问"
     assert "概率" in page.inner_text("#sure")
