@@ -5,6 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -105,7 +106,9 @@ class Batcher(Generic[J, R]):
                 with self._come:
                     self._busy -= 1
             for one, result in zip(live, results, strict=True):
-                one.loop.call_soon_threadsafe(_tell, one.future, result)
+                # The loop of a server that has ended is closed: nobody waits.
+                with suppress(RuntimeError):
+                    one.loop.call_soon_threadsafe(_tell, one.future, result)
 
     def _take(self) -> "list[_Asked[J, R]]":
         """Return the next jobs, at most a batch; none when it is closed and all is done."""

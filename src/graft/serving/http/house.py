@@ -45,7 +45,7 @@ class House:
 
     def _loaded(self, source: Source) -> Served:
         found = load(source.name, network(source), limits=self.limits, metrics=self.metrics, runtime=self.runtime)
-        found.report = source.report
+        found.report, found.doubt = source.report, source.doubt()
         return found
 
     def named(self, name: str | None) -> Served:

@@ -1,5 +1,6 @@
 """From a model folder to the ONNX file that a server runs: exported once, by a process of its own, into the cache."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from graft.doubt import kept
+from graft.doubt.judging import Doubt
 from graft.errors import ArtifactError, must
 from graft.places import cache_folder
 
@@ -16,6 +19,7 @@ MANIFEST = "graft.json"
 NETWORK = "model.onnx"
 SEAL = "model.sha256"
 REPORT = "report.html"
+DOUBT = "doubt.safetensors"
 KEPT = 8
 """Exported models that stay in the cache, those used last."""
 SECONDS = 600
@@ -45,6 +49,26 @@ class Source:
         """The report of the fit, where there is one."""
         file = self.path / REPORT
         return file if file.is_file() else None
+
+    def doubt(self) -> Doubt | None:
+        """Return what a model folder knows of what it does not know; None where it does not, and of an exported file.
+
+        Raises ArtifactError where the file is not the one that was written.
+        """
+        if not self.folder:
+            return None
+        try:
+            wanted = json.loads(self.file.read_text("utf-8")).get("files", {}).get(DOUBT)
+            if wanted is None:
+                return None
+            found = sha256((self.path / DOUBT).read_bytes()).hexdigest()
+        except (OSError, ValueError) as error:
+            do = "Restore the folder from where it came, or fit again"
+            raise ArtifactError(must("a model folder", f"whole, with its {DOUBT}", type(error).__name__, do)) from None
+        if found != wanted:
+            do = "Restore the folder from where it came, or fit again"
+            raise ArtifactError(must(f"the sha-256 of {DOUBT}", wanted[:12], found[:12], do))
+        return kept.read(self.path / DOUBT)
 
     def stamp(self) -> tuple[int, int, int] | None:
         """Return what changes with the file; None where it is not there just now."""

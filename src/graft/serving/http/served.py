@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from graft import preprocess, tasks
+from graft.doubt.judging import Doubt
 from graft.errors import ArtifactError, GraftError, UnreadableInputError, must
 from graft.preprocess import Preprocess
 from graft.serving.http.batching import Batcher
@@ -54,7 +55,7 @@ class Served:
     limits: Limits
     metrics: Metrics
     report: Path | None = None
-    doubt: Any = None
+    doubt: Doubt | None = None
     """What judges whether an answer is accepted, where the model folder has it."""
     batcher: "Batcher[Input, Outcome]" = field(init=False)
 

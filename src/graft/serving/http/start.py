@@ -28,7 +28,7 @@ SWITCH = 0.001
 """Seconds between turns of Python's threads: a fifth of the usual, for the loop to be heard beside decoding."""
 
 
-class Patient(HttpToolsProtocol):  # type: ignore[misc,unused-ignore]
+class Patient(HttpToolsProtocol):
     """HTTP/1.1, with a limit to how long the head of a request may take: who never ends it is cut off."""
 
     seconds = 15.0
@@ -64,7 +64,7 @@ class Patient(HttpToolsProtocol):  # type: ignore[misc,unused-ignore]
             self._timer = None
 
 
-class Leaving(uvicorn.Server):  # type: ignore[misc,unused-ignore]
+class Leaving(uvicorn.Server):
     """A server that says that it is leaving before it does."""
 
     def __init__(self, config: uvicorn.Config, house: House) -> None:
