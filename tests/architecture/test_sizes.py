@@ -41,6 +41,12 @@ def test_a_file_is_short_says_what_it_is_for_and_has_a_clear_name(path):
     assert first.endswith(".")
 
 
+def test_no_two_test_files_share_a_name():
+    """pytest imports them by their bare names, so a worker that gets both cannot collect the second."""
+    names = [path.name for path in TESTS if path.name != "conftest.py"]
+    assert sorted({one for one in names if names.count(one) > 1}) == []
+
+
 PUBLIC = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from graft.errors import NotInstalledError, UnreadableInputError, must
+from graft.preprocess._findings import Fault
 from graft.preprocess._mapped import as_file
 
 SHORTEST = 0.01
@@ -34,15 +35,6 @@ FOREIGN = (
     (0, b"\xff\xf9", "an AAC file"),
 )
 """Where, which bytes, what they begin; the decoder reads none of them."""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Why a recording cannot be used."""
-
-    kind: str
-    """``zero_size``, ``unreadable``, ``truncated`` or ``too_short``."""
-    message: str
 
 
 @dataclass(frozen=True)

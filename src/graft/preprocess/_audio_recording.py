@@ -3,8 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
-from typing import Any, ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from graft.errors import SettingError, must
 from graft.preprocess import _audio_augment, _audio_decode, _image_features
 from graft.preprocess._audio_decode import Header, read_header
 from graft.preprocess._base import Facts, Preprocess
+from graft.preprocess._findings import Findings
 from graft.types import Finding
 
 LENGTHS = (0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0, 10.0)
@@ -148,19 +148,11 @@ SUFFIXES = {
 
 def findings(header: Header, source: str) -> tuple[Finding, ...]:
     """Return what is odd about a recording; the message tells what Graft does with it."""
-    found: list[Finding] = []
-
-    def note(kind: str, message: str, severity: Literal["note", "warning", "error"] = "note", **details: Any) -> None:
-        found.append(Finding(kind, (source,), message, severity, details))
-
+    told = Findings(source)
+    note = told.note
+    told.begin(header, "recording", SUFFIXES)
     if header.fault is not None:
-        note(header.fault.kind, header.fault.message, "error", format=header.format)
-    suffix = PurePath(source).suffix.lower()
-    if suffix in SUFFIXES and header.format not in (SUFFIXES[suffix], "unknown"):
-        message = f"The name ends in {suffix}, but it is a {header.format} recording; it is read as what it is."
-        note("wrong_extension", message, "warning", format=header.format, suffix=suffix)
-    if header.fault is not None:
-        return tuple(found)
+        return tuple(told.found)
     if header.silent:
         message = "It is silent from beginning to end; it is kept, and looks like any other silence."
         note("silence", message, "warning", seconds=round(header.seconds, 3))
@@ -168,4 +160,4 @@ def findings(header: Header, source: str) -> tuple[Finding, ...]:
         note("several_channels", "It has several channels; their mean is heard.", channels=header.channels)
     if header.coding in ("PCM_U8", "PCM_S8", "ULAW", "ALAW"):
         note("eight_bit", "It has 8 bits a sample, so soft sounds are drowned in noise.", coding=header.coding)
-    return tuple(found)
+    return tuple(told.found)

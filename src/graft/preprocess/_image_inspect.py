@@ -7,21 +7,13 @@ from dataclasses import dataclass, replace
 from PIL import Image
 
 from graft.errors import must
+from graft.preprocess._findings import Fault
 from graft.preprocess._image_pillow import opened
 
 WEBP_LONGEST = 16_383
 """The longest side in pixels that a frame of a WebP can have."""
 
 ANOTHER = "Export it again as JPEG or PNG"
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Why an image cannot be used."""
-
-    kind: str
-    """``zero_size``, ``unreadable`` or ``too_large``."""
-    message: str
 
 
 @dataclass(frozen=True)

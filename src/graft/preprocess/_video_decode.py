@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from graft.errors import NotInstalledError, UnreadableInputError, must
+from graft.preprocess._findings import Fault
 from graft.preprocess._image_decode import reduction
 from graft.preprocess._mapped import as_file
 from graft.preprocess._video_container import CONTAINERS, missing, sniff
@@ -34,15 +35,6 @@ class Limits:
     pixels: int
     """Of a frame."""
     seconds: float
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Why a video cannot be used."""
-
-    kind: str
-    """``zero_size``, ``unreadable``, ``truncated``, ``too_large``, ``too_long`` or ``no_frames``."""
-    message: str
 
 
 @dataclass(frozen=True)

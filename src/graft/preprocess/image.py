@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import PurePath
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -11,6 +10,7 @@ from PIL import Image as Picture
 from graft.errors import SettingError, must
 from graft.preprocess import _image_augment, _image_decode, _image_features, _image_resize
 from graft.preprocess._base import Facts, Preprocess, rebuilt
+from graft.preprocess._findings import Findings
 from graft.preprocess._image_inspect import Header, read_header
 from graft.preprocess._image_pillow import thumbnail
 from graft.types import Finding
@@ -154,19 +154,11 @@ SUFFIXES = {
 
 def findings(header: Header, source: str) -> tuple[Finding, ...]:
     """Return what is odd about an image; the message tells what Graft does with it."""
-    found: list[Finding] = []
-
-    def note(kind: str, message: str, severity: Literal["note", "warning", "error"] = "note", **details: Any) -> None:
-        found.append(Finding(kind, (source,), message, severity, details))
-
+    told = Findings(source)
+    note = told.note
+    told.begin(header, "image", SUFFIXES, shape=list(header.shape))
     if header.fault is not None:
-        note(header.fault.kind, header.fault.message, "error", format=header.format, shape=list(header.shape))
-    suffix = PurePath(source).suffix.lower()
-    if suffix in SUFFIXES and header.format not in (SUFFIXES[suffix], "unknown"):
-        message = f"The name ends in {suffix}, but it is a {header.format} image; it is read as what it is."
-        note("wrong_extension", message, "warning", format=header.format, suffix=suffix)
-    if header.fault is not None:
-        return tuple(found)
+        return tuple(told.found)
     if header.orientation != 1:
         message = "Its EXIF orientation says that it is turned or mirrored; it is turned upright."
         note("exif_rotation", message, orientation=header.orientation)
@@ -180,4 +172,4 @@ def findings(header: Header, source: str) -> tuple[Finding, ...]:
         note("sixteen_bit", "It has more than 8 bits a channel; they are scaled to 8.", bits=header.bits)
     if header.animated:
         note("animated", "It has several frames or pages; only the first is used.", "warning")
-    return tuple(found)
+    return tuple(told.found)

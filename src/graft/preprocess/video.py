@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
-from pathlib import PurePath
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -12,6 +11,7 @@ from PIL import Image as Picture
 from graft.errors import ArtifactError, SettingError, must
 from graft.preprocess import _augment_names, _image_augment, _image_features, _video_decode, _video_features
 from graft.preprocess._base import Facts, Preprocess, rebuilt
+from graft.preprocess._findings import Findings
 from graft.preprocess._image_pillow import thumbnail
 from graft.preprocess._sheet import SHOWN, sheet
 from graft.preprocess._video_decode import Header, Limits, read_header
@@ -184,29 +184,21 @@ def _chosen(text: str) -> tuple[str, ...]:
 
 
 SUFFIXES = {
-    ".mp4": ("MP4", "MOV"), ".m4v": ("MP4", "MOV"), ".mov": ("MOV", "MP4"), ".qt": ("MOV",), ".3gp": ("MP4",),
-    ".webm": ("WEBM",), ".mkv": ("MKV", "WEBM"), ".avi": ("AVI",), ".wmv": ("WMV",), ".asf": ("WMV",),
-    ".flv": ("FLV",), ".mpg": ("MPEG", "MTS"), ".mpeg": ("MPEG", "MTS"), ".mts": ("MTS",), ".m2ts": ("MTS",),
+    ".mp4": "MP4 MOV", ".m4v": "MP4 MOV", ".mov": "MOV MP4", ".qt": "MOV", ".3gp": "MP4",
+    ".webm": "WEBM", ".mkv": "MKV WEBM", ".avi": "AVI", ".wmv": "WMV", ".asf": "WMV",
+    ".flv": "FLV", ".mpg": "MPEG MTS", ".mpeg": "MPEG MTS", ".mts": "MTS", ".m2ts": "MTS",
 }  # fmt: skip
 
 
 def findings(header: Header, source: str) -> tuple[Finding, ...]:
     """Return what is odd about a video; the message tells what Graft does with it."""
-    found: list[Finding] = []
-
-    def note(kind: str, message: str, severity: Literal["note", "warning", "error"] = "note", **details: Any) -> None:
-        found.append(Finding(kind, (source,), message, severity, details))
-
+    told = Findings(source)
+    note = told.note
+    told.begin(header, "video", SUFFIXES)
     if header.fault is not None:
-        note(header.fault.kind, header.fault.message, "error", format=header.format)
-    suffix = PurePath(source).suffix.lower()
-    if suffix in SUFFIXES and header.format not in (*SUFFIXES[suffix], "unknown"):
-        message = f"The name ends in {suffix}, but it is a {header.format} video; it is read as what it is."
-        note("wrong_extension", message, "warning", format=header.format, suffix=suffix)
-    if header.fault is not None:
-        return tuple(found)
+        return tuple(told.found)
     if header.turned:
         note("rotation_flag", "Its container says that it is turned or mirrored; it is turned upright.")
     if header.frames == 1:
         note("one_frame", "It has a single frame; that is shown all the time.", "warning")
-    return tuple(found)
+    return tuple(told.found)

@@ -1,5 +1,7 @@
 """A linear probe on features that the person already has: no files, no backbone, no artifact."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from scipy.special import expit, softmax
@@ -8,7 +10,8 @@ from torch import nn
 from graft.errors import DataError, must
 from graft.registry import build
 from graft.strategies import REGISTRY
-from graft.strategies._probe import Table, fit_probe
+from graft.strategies._probe import Probe, Table, fit_probe
+from graft.tasks import Task
 from graft.tasks.multilabel import Multilabel
 from graft.tasks.regression import Regression
 from graft.training.likelihood import LIKELIHOODS
@@ -16,27 +19,15 @@ from graft.training.likelihood import LIKELIHOODS
 
 def fit(features: np.ndarray, targets: np.ndarray, outputs: int, *, seed: int = 0) -> nn.Linear:
     """Return a linear head on features (n, features), its strength chosen by cross-validation."""
-    folds = int(REGISTRY.create("linear_probe").folds)  # type: ignore[attr-defined]
-    table = np.asarray(features, np.float32)
-    rows = Table(features=table[None], targets=targets, n_train=len(table))
-    probe = fit_probe(rows, outputs, folds=folds, seed=seed)
+    probe = _probe(features, targets, outputs, seed)
     return _head(probe.weight.double(), probe.bias.double())
 
 
 def fit_sets(features: np.ndarray, targets: np.ndarray, *, seed: int = 0) -> nn.Linear:
     """Return a linear head on features (n, features) for sets of labels, ``targets`` (n, labels) of 0 and 1."""
-    folds = int(REGISTRY.create("linear_probe").folds)  # type: ignore[attr-defined]
-    table = np.asarray(features, np.float32)
     there = np.asarray(targets, np.float32)
     task = Multilabel(classes=tuple(str(number) for number in range(there.shape[1])))
-    rows = Table(
-        features=table[None],
-        targets=there,
-        n_train=len(table),
-        strata=task.strata(there),
-        likelihood=LIKELIHOODS[task.likelihood],
-    )
-    probe = fit_probe(rows, task.outputs, folds=folds, seed=seed)
+    probe = _probe(features, there, task.outputs, seed, task)
     return _head(probe.weight.double(), probe.bias.double())
 
 
@@ -50,17 +41,18 @@ def fit_numbers(features: np.ndarray, values: np.ndarray, *, criterion: str = "m
     spread = float(np.std(values))
     settings = {"criterion": criterion, "centre": float(np.mean(values)), "scale": spread or 1.0}
     task: Regression = build(Regression, settings, "task regression")
-    folds = int(REGISTRY.create("linear_probe").folds)  # type: ignore[attr-defined]
-    table, targets = np.asarray(features, np.float32), ((values - task.centre) / task.scale)[:, None]
-    rows = Table(
-        features=table[None],
-        targets=targets,
-        n_train=len(table),
-        strata=task.strata(targets),
-        likelihood=LIKELIHOODS[task.likelihood],
-    )
-    probe = fit_probe(rows, 1, folds=folds, seed=seed)
+    probe = _probe(features, ((values - task.centre) / task.scale)[:, None], 1, seed, task)
     return _head(probe.weight.double() * task.scale, probe.bias.double() * task.scale + task.centre)
+
+
+def _probe(features: np.ndarray, targets: np.ndarray, outputs: int, seed: int, task: Task | None = None) -> Probe:
+    """Return a probe with the strategy's number of folds; without a task the targets are class numbers."""
+    folds = int(REGISTRY.create("linear_probe").folds)  # type: ignore[attr-defined]
+    table = np.asarray(features, np.float32)
+    rows = Table(features=table[None], targets=targets, n_train=len(table))
+    if task is not None:
+        rows = replace(rows, strata=task.strata(targets), likelihood=LIKELIHOODS[task.likelihood])
+    return fit_probe(rows, outputs, folds=folds, seed=seed)
 
 
 def _head(weight: torch.Tensor, bias: torch.Tensor) -> nn.Linear:
