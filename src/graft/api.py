@@ -8,10 +8,23 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from graft import artifact, backbones, data, fusion, heads, runtimes, selection, serving, strategies, tasks
+from graft import (
+    artifact,
+    backbones,
+    compression,
+    contract,
+    data,
+    fusion,
+    heads,
+    runtimes,
+    selection,
+    serving,
+    strategies,
+    tasks,
+)
 from graft.config import Recipe
 from graft.data import Dataset, readers
-from graft.errors import DataError, must
+from graft.errors import DataError, NotInstalledError, must
 from graft.evaluation import Evaluation
 from graft.evaluation import evaluate as judge
 from graft.evaluation.metrics import METRICS
@@ -248,6 +261,62 @@ def inspect(
     return Inspected(files, dict(sorted(counts.items())), found.findings)
 
 
+@dataclass(frozen=True)
+class Smaller:
+    """A compressed model and what it kept."""
+
+    model: Model
+    folder: str
+    method: str
+    kept: contract.Kept
+
+    def to_json(self) -> dict[str, Any]:
+        """Return ``{"model", "method", "metric", "made", "contract"}``."""
+        made = self.model.manifest["steps"][-1]["made"]
+        told = {"model": self.folder, "method": self.method, "metric": self.kept.metric, "made": made}
+        return {**told, "contract": self.kept.to_json()}
+
+
+def compress(  # noqa: PLR0913 - one flat list of what a person may ask, all but the first by name
+    model: str | Path,
+    *,
+    method: str,
+    out: str | Path,
+    max_drop: float = 1.0,
+    force: bool = False,
+    data: str | Path | None = None,
+    settings: Mapping[str, Any] = MappingProxyType({}),
+    seed: int = 0,
+    listener: Listener = SILENT,
+) -> Smaller:
+    """Write a smaller or faster form of a model folder, scored on the same locked test items before and after.
+
+    ``data`` says where the data of its fit lie now. Raises ContractError where more than ``max_drop`` points are lost
+    and ``force`` is not given, UnknownNameError, SettingError, NotInstalledError, and DataError without those items.
+    """
+    chosen = compression.REGISTRY.create(method, settings)
+    if absent := chosen.missing():
+        do = f"pip install {absent}"
+        raise NotInstalledError(must(f"what {method} needs", "installed", f"no {absent}", do))
+    terms = contract.Terms(max_drop=max_drop, force=force, source=data, seed=seed)
+    made, kept = contract.compress(Path(model), method, chosen, out=Path(out), terms=terms, listener=listener)
+    return Smaller(made, str(out), method, kept)
+
+
+def bench(
+    models: str | Path | Sequence[str | Path],
+    *,
+    data: str | Path | None = None,
+    listener: Listener = SILENT,
+) -> contract.Bench:
+    """Measure every form in which model folders can be run here: latency, throughput, size, and score.
+
+    Raises ArtifactError for a folder that is no model, SettingError where they take different inputs.
+    """
+    folders = [models] if isinstance(models, str | Path) else models
+    return contract.bench([Path(one) for one in folders], source=data, listener=listener)
+
+
 def show(folder: str | Path) -> dict[str, Any]:
     """Return the manifest of a model folder after every hash in it was checked. Raises ArtifactError."""
     return artifact.check(Path(folder))
@@ -270,6 +339,7 @@ def listing(what: str, *, settings: bool = False, modality: str | None = None) -
         "runtimes": runtimes,
         "readers": readers,
         "descriptors": descriptors,
+        "compressions": compression,
     }
     registry: Any = folders[what].REGISTRY
     rows = [{"name": name, "summary": registry.summary(name)} for name in registry.names()]

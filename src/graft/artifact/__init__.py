@@ -2,5 +2,18 @@
 
 from graft.artifact.folder import Assembled, adapted, check, check_target, describe, load, put, save
 from graft.artifact.manifest import NAME, Manifest
+from graft.artifact.storage import Storage
 
-__all__ = ["NAME", "Assembled", "Manifest", "adapted", "check", "check_target", "describe", "load", "put", "save"]
+__all__ = [
+    "NAME",
+    "Assembled",
+    "Manifest",
+    "Storage",
+    "adapted",
+    "check",
+    "check_target",
+    "describe",
+    "load",
+    "put",
+    "save",
+]

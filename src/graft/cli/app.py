@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from graft import __version__
-from graft.cli import cache, demo, evaluate, fit, inspect, listing, predict, show
+from graft.cli import bench, cache, compress, demo, evaluate, fit, inspect, listing, predict, show
 
 
 class Verbs(TyperGroup):
@@ -31,7 +31,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Start with: graft demo    Then: graft fit photos/ --out model/",
 )
-for module in (fit, evaluate, predict, inspect, show, cache, demo):
+for module in (fit, evaluate, predict, inspect, show, compress, bench, cache, demo):
     app.command()(getattr(module, module.__name__.rpartition(".")[2]))
 app.command("list")(listing.listing)
 

@@ -19,6 +19,7 @@ class What(StrEnum):
     runtimes = "runtimes"
     readers = "readers"
     descriptors = "descriptors"
+    compressions = "compressions"
     metrics = "metrics"
 
 

@@ -3,6 +3,7 @@
 from graft.runtimes._agree import Agreement, agreement
 from graft.runtimes._base import Compiled, Runtime
 from graft.runtimes._choose import REGISTRY, choose, default_batch, prepare, recall, resolve_device
+from graft.runtimes._file import opened
 from graft.runtimes._lengths import by_shape, whole
 from graft.runtimes._memory import Choice
 from graft.runtimes._threads import beside, limited, pool
@@ -19,6 +20,7 @@ __all__ = [
     "choose",
     "default_batch",
     "limited",
+    "opened",
     "pool",
     "prepare",
     "recall",

@@ -1,0 +1,154 @@
+"""Weights and sums in 8 bits: a quarter of the size and the fastest form on a CPU; sensitive layers stay in float."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+
+import numpy as np
+
+from graft import artifact, runtimes
+from graft.compression._base import Compressed, Material, Method
+from graft.compression._onnx import Quantiser, exported
+from graft.errors import SettingError, must
+from graft.runtimes import Compiled
+
+SEARCHED = 24
+"""Inputs that a layer's part in the error is measured on."""
+STEPS = (1, 2, 4, 8, 16, 32)
+"""How many of the most sensitive layers are left in float, tried in turn."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Int8(Method):
+    """Quantise the network after training, weights by channel.
+
+    Convolutional networks get fixed ranges from training inputs, networks of tokens ranges that follow each input. The
+    head stays in float. ONNX Runtime's quantiser makes the file, OpenVINO runs it, or ONNX Runtime where that is not
+    here. Measured on EfficientNet-Lite0 it runs as fast in OpenVINO as what NNCF makes of the same ONNX file.
+    """
+
+    inputs: int = 64
+    """Training inputs that ranges are taken of; 16 to 64 suffice."""
+    tolerance: float = 0.5
+    """Points of validation score that may be lost before the most sensitive layers are left in float."""
+    float_layers: int = 0
+    """Leave at least so many of the most sensitive layers in float."""
+    checked: int = 128
+    """Validation inputs, at most, that the loss is measured on."""
+
+    @classmethod
+    def missing(cls) -> str | None:
+        """Return the packages that are not installed."""
+        absent = [name for name in ("onnx", "onnxruntime", "onnxscript") if find_spec(name) is None]
+        return " ".join(absent) or None
+
+    def __post_init__(self) -> None:
+        for name, least in (("inputs", 1), ("tolerance", 0), ("float_layers", 0), ("checked", 1)):
+            if getattr(self, name) < least:
+                raise SettingError(must(f"int8: {name}", f"at least {least}", getattr(self, name), "Raise it"))
+
+    def apply(self, material: Material) -> Compressed:
+        """Return the model with its network as a quantised file."""
+        model = material.model
+        form = model.backbone.preprocess
+        dynamic = len(model.backbone.stages[0].shape) - model.backbone.windowed == 2
+        rows = drawn(material.train, self.inputs, material.seed)
+        asked = drawn(material.validation, self.checked, material.seed)
+        material.progress("exporting", 0, 1)
+        calibration, inputs = material.inputs(rows), material.inputs(asked)
+        plain = model.backbone.prefix(model.backbone.n_stages)
+        content = exported(plain, calibration[0][None], lengths=form.varies)
+        shape = model.backbone.stages[-1].shape
+        with Quantiser(content, calibration, dynamic=dynamic) as maker:
+            check = _Check(material, maker, inputs, asked, shape)
+            left, content = self._choose(material, maker, check)
+        told = {
+            "form": "dynamic" if dynamic else "static",
+            "layers": len(maker.layers),
+            "left_in_float": [maker.layers[one] for one in left],
+            "validation_loss": check.lost(content),
+            "calibrated_on": len(calibration),
+        }
+        manifest = {**model.manifest, "network": {"bits": 8, "form": told["form"]}, "storage": {}}
+        notes = (f"{len(left)} of {len(maker.layers)} layers stay in float.",) if left else ()
+        return Compressed(model=artifact.put(replace(model, network=content), manifest), told=told, notes=notes)
+
+    def _choose(self, material: Material, maker: Quantiser, check: "_Check") -> tuple[list[str], bytes]:
+        """Return the layers that are left in float, and the network with them."""
+        content = maker.quantised()
+        if not self.float_layers and check.lost(content) <= self.tolerance / 100:
+            return [], content
+        ranked = check.sensitive(lambda done, total: material.progress("finding sensitive layers", done, total))
+        for count in sorted({*(one for one in STEPS if one > self.float_layers), self.float_layers} - {0}):
+            left = ranked[:count]
+            content = maker.quantised(left)
+            if count >= len(ranked) or check.lost(content) <= self.tolerance / 100:
+                break
+        return left, content
+
+
+class _Check:
+    """What quantising costs on validation inputs."""
+
+    def __init__(
+        self,
+        material: Material,
+        maker: Quantiser,
+        inputs: Sequence[np.ndarray],
+        rows: np.ndarray,
+        shape: tuple[int, ...],
+    ) -> None:
+        self.material, self.maker, self.inputs, self.rows, self.shape = material, maker, inputs, rows, shape
+        backbone = material.model.backbone
+        sample = np.stack(inputs[:1])
+        self.lengths = backbone.preprocess.varies
+        plain, _ = runtimes.choose(
+            backbone.prefix(backbone.n_stages),
+            sample,
+            expected=len(inputs),
+            batch=1,
+            lengths=self.lengths,
+            device="cpu",
+            runtime="torch:float32",
+        )
+        self.reference = self._run(plain, inputs)
+        self.before = self._score(self.reference)
+
+    def _run(self, ready: Compiled, inputs: Sequence[np.ndarray]) -> np.ndarray:
+        batches = runtimes.by_shape(inputs, 1)
+        found = np.empty((len(inputs), *self.shape), np.float32)
+        for (places, _), output in zip(batches, ready.stream(one for _, one in batches), strict=True):
+            found[places] = runtimes.whole(output, self.shape)
+        ready.close()
+        return found
+
+    def features(self, content: bytes, count: int | None = None) -> np.ndarray:
+        """Return what a quantised network gives for the first inputs."""
+        inputs = self.inputs[:count]
+        ready, _ = runtimes.opened(content, inputs[0].shape, batch=1, lengths=self.lengths)
+        return self._run(ready, inputs)
+
+    def _score(self, features: np.ndarray) -> float:
+        material = self.material
+        task = material.model.task
+        return float(task.item_scores(material.logits(features, self.rows), material.targets[self.rows]).mean())
+
+    def lost(self, content: bytes) -> float:
+        """Return how much of the mean item score a quantised network loses; below 0 it gains."""
+        return self.before - self._score(self.features(content))
+
+    def sensitive(self, progress: Callable[[int, int], None]) -> list[str]:
+        """Return the layers, those first whose staying in float takes the most from the error of the features."""
+        errors = {}
+        for number, name in enumerate(self.maker.layers):
+            progress(number, len(self.maker.layers))
+            found = self.features(self.maker.quantised([name]), SEARCHED)
+            errors[name] = float(np.square(found - self.reference[:SEARCHED]).mean())
+        progress(len(self.maker.layers), len(self.maker.layers))
+        return sorted(errors, key=lambda name: errors[name])
+
+
+def drawn(rows: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Return at most ``count`` of the rows, drawn from the seed, sorted."""
+    chosen: np.ndarray = np.sort(np.random.default_rng(seed).permutation(rows)[:count])
+    return chosen
