@@ -1,4 +1,4 @@
-"""A short fine-tune of changed stages on stored activations, from the head that the model has."""
+"""A short fine-tune of changed stages on stored activations, towards the features that they gave before."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from graft.backbones import Backbone
-from graft.compression._base import Material
+from graft.compression._base import Activations, Material, batches
 from graft.errors import SettingError, must
 from graft.training import Conditions, Numerics, Optimisation, Problem, Regularisation, Trained, train
 
@@ -36,39 +36,55 @@ def place(backbone: Backbone, from_stage: str | None, share: float) -> int:
     return cut
 
 
-def tuned(material: Material, cut: int, stages: nn.Sequential, tuning: Tuning, what: str) -> Trained:
-    """Train the stages from the cut on and the head; the best is returned. Raises SettingError, DivergenceError."""
+def tuned(material: Material, cut: int, stages: nn.Sequential, tuning: Tuning) -> Trained:
+    """Train changed stages from the cut on to give the features that the model's own stages give; the best is returned.
+
+    No labels are needed, and the head stays as it is, since what it sees is again what it was fitted on: FitNets'
+    hints (Romero et al. 2015) at the last stage. The score is 1 less the squared error in variances of the features.
+    Raises DivergenceError.
+    """
     model = material.model
-    if model.beside is not None:
-        do = "Take half or int8, or fit without them"
-        raise SettingError(must(f"a model for {what}", "one without features beside the network's", "such", do))
-    task, activations = model.task, material.activations(cut)
+    activations = material.activations(cut)
+    goal = _features(activations, model.backbone.suffix(cut).eval(), len(material.targets))
+    scale = max(float(goal[material.train].var()), 1e-12)
 
     def loss(outputs: torch.Tensor, targets: torch.Tensor, label_smoothing: float) -> torch.Tensor:
-        return task.loss(outputs, targets, label_smoothing=label_smoothing, weights=None)
+        return (outputs - targets).square().mean() / scale
 
     def score(outputs: np.ndarray, targets: np.ndarray) -> float:
-        return float(task.item_scores(outputs, targets).mean())
+        return float(1 - np.square(outputs - targets).mean() / scale)
 
-    known = material.targets[material.validation]
     problem = Problem(
         stages=stages,
-        head=model.head,
+        head=nn.Identity(),
         read=activations.read,
         views=activations.shape[1],
-        targets=material.targets,
+        targets=goal,
         train=material.train,
         validation=material.validation,
         loss=loss,
-        soft=task.soft,
+        soft=lambda targets: targets,
         score=score,
-        chance=score(np.tile(task.prior(material.targets[material.train]), (len(known), 1)), known),
+        chance=0.0,
     )
     return train(
         problem,
         Optimisation(epochs=tuning.epochs, lr=tuning.lr, stage_decay=1.0, weight_decay=1e-4),
         # Statistics of batch norms are those of channels that have changed; depthwise filters lost neighbours.
-        Regularisation(freeze_norms=False, freeze_depthwise=False, mixup=0.0, patience=0, clip=tuning.clip),
+        Regularisation(
+            freeze_norms=False, freeze_depthwise=False, mixup=0.0, label_smoothing=0.0, patience=0, clip=tuning.clip
+        ),
         Numerics(precision="float32", layout="channels_last" if len(activations.shape) == 5 else "contiguous"),
         Conditions(seed=material.seed, device=material.device, progress=material.progress),
     )
+
+
+def _features(activations: Activations, stages: nn.Module, count: int) -> np.ndarray:
+    """Return what stages give for all stored activations, (n, ...) float32."""
+
+    def given(rows: np.ndarray) -> np.ndarray:
+        values: np.ndarray = stages(torch.from_numpy(np.ascontiguousarray(activations.read(rows)))).float().numpy()
+        return values
+
+    with torch.inference_mode():
+        return np.concatenate([given(rows) for rows in batches(np.arange(count), 64)])

@@ -37,8 +37,9 @@ def signed(weight: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class Binary(Method):
-    """Reduce the weights of chosen stages to their signs, and train them and the head so on stored activations.
+    """Reduce the weights of the last stages to their signs, trained so on stored activations.
 
+    They learn to give the features that they gave in float.
     Depthwise filters, norms and the head stay in float: they are few. The file shrinks; the speed stays, since
     processors have no kernels for one bit.
     """
@@ -66,7 +67,7 @@ class Binary(Method):
             raise SettingError(must("the stages to become binary", "such that hold layers", "none", do))
         for name in names:
             parametrize.register_parametrization(stages.get_submodule(name), "weight", Signs())
-        trained = tuned(material, cut, stages, Tuning(epochs=self.epochs, lr=self.lr), "binary weights")
+        trained = tuned(material, cut, stages, Tuning(epochs=self.epochs, lr=self.lr))
         done = settled(trained.stages, names)
         kept = backbone.stages[:cut]
         new = [Stage(old.name, one, old.shape) for old, one in zip(backbone.stages[cut:], done, strict=True)]
@@ -86,7 +87,7 @@ class Binary(Method):
             "history": [dict(one) for one in trained.history],
         }
         notes = (f"{binary:,} of {found.parameters():,} weights are one bit, from stage {told['from_stage']} on.",)
-        made = replace(model, backbone=found, head=trained.head)
+        made = replace(model, backbone=found)
         return Compressed(model=artifact.put(made, manifest), told=told, notes=(*notes, *trained.notes))
 
 

@@ -17,20 +17,21 @@ from graft.errors import SettingError, must
 
 @dataclass(frozen=True, kw_only=True)
 class Prune(Method):
-    """Remove the channels with the smallest weights, and fine-tune what is left on stored activations.
+    """Remove the channels with the smallest weights, and train what is left on stored activations.
 
+    It learns to give the features that the whole network gave.
     Channels that depend on each other go together (DepGraph, Fang et al. 2023, by the package torch-pruning) and are
     ranked by their magnitude over all layers at once. The stages before ``from_stage`` stay as they are, so that
     their activations come from the store.
     """
 
-    share: float = 0.3
+    share: float = 0.2
     """Of the channels of the stages that are pruned, how many go."""
     from_stage: str | None = None
     """Name or number of the first stage that is pruned; none: the second half of the network."""
-    epochs: int = 6
+    epochs: int = 12
     """Passes over the training inputs in the fine-tune that follows."""
-    lr: float = 3e-4
+    lr: float = 1e-3
     """Its learning rate."""
 
     @classmethod
@@ -40,9 +41,9 @@ class Prune(Method):
 
     def __post_init__(self) -> None:
         if not 0 < self.share < 1:
-            raise SettingError(must("prune: share", "above 0 and below 1", self.share, "Take 0.3, say"))
+            raise SettingError(must("prune: share", "above 0 and below 1", self.share, "Take 0.2, say"))
         if self.epochs < 1:
-            raise SettingError(must("prune: epochs", "at least 1", self.epochs, "Take 6, say"))
+            raise SettingError(must("prune: epochs", "at least 1", self.epochs, "Take 12, say"))
 
     def apply(self, material: Material) -> Compressed:
         """Return the smaller model."""
@@ -52,7 +53,7 @@ class Prune(Method):
         stages = copy.deepcopy(backbone.suffix(cut))
         before = backbone.parameters()
         stages = pruned(stages, backbone, cut, self.share)
-        trained = tuned(material, cut, stages, Tuning(epochs=self.epochs, lr=self.lr), "pruning")
+        trained = tuned(material, cut, stages, Tuning(epochs=self.epochs, lr=self.lr))
         modules = [*(one.module for one in backbone.stages[:cut]), *trained.stages]
         found = backbones.reshaped(backbone, modules)
         manifest = {**model.manifest, "pruned": True, "cut": min(cut, model.cut)}
@@ -63,7 +64,7 @@ class Prune(Method):
             "history": [dict(one) for one in trained.history],
         }
         notes = (f"{before - after:,} of {before:,} weights were removed, from stage {told['from_stage']} on.",)
-        made = replace(model, backbone=found, head=trained.head)
+        made = replace(model, backbone=found)
         return Compressed(model=artifact.put(made, manifest), told=told, notes=(*notes, *trained.notes))
 
 
@@ -88,7 +89,7 @@ def pruned(stages: nn.Sequential, backbone: Backbone, cut: int, share: float) ->
             global_pruning=True,
             pruning_ratio=share,
             # A layer that lost nearly all would stop everything that follows.
-            max_pruning_ratio=0.9,
+            max_pruning_ratio=0.6,
             ignored_layers=[last],
             round_to=8,
         )
