@@ -79,7 +79,8 @@ def _told(module: nn.Module, name: str) -> None:
     elif isinstance(module, nn.Linear):
         module.out_features, module.in_features = module.weight.shape
     elif isinstance(module, nn.BatchNorm2d | nn.BatchNorm1d):
-        module.num_features = len(module.weight if module.weight is not None else module.running_mean)  # type: ignore[arg-type]
+        kept = module.weight if module.weight is not None else module.running_mean
+        module.num_features = 0 if kept is None else len(kept)
     else:
         do = "Compress the network it came from by another method"
         kinds = "a convolution, linear layer or batch norm to be pruned"

@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import nn
@@ -106,7 +107,8 @@ def settled(stages: nn.Sequential, names: list[str]) -> nn.Sequential:
     """Return the stages with plain binary weights in the place of those that were trained."""
     for name in names:
         layer = stages.get_submodule(name)
-        behind: torch.Tensor = layer.parametrizations.weight.original.detach()  # type: ignore[union-attr,index]
+        lists: Any = layer.parametrizations
+        behind: torch.Tensor = lists["weight"].original.detach()
         # The sum in ``Signs`` rounds; the file needs a sign and a scale to the bit.
         weight = signed(behind)
         parametrize.remove_parametrizations(layer, "weight", leave_parametrized=False)

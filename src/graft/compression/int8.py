@@ -181,8 +181,8 @@ def _moved(material: Material, check: _Check, content: bytes) -> nn.Module:
     head = copy.deepcopy(model.head)
     (layer,) = (one for one in head.modules() if isinstance(one, nn.Linear))
     with torch.no_grad():
-        layer.bias += torch.from_numpy(shift.astype(np.float32)) - weight @ torch.from_numpy(middle)
-        layer.weight += weight
+        layer.bias.add_(torch.from_numpy(shift.astype(np.float32)) - weight @ torch.from_numpy(middle))
+        layer.weight.add_(weight)
     return head
 
 

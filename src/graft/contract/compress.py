@@ -23,7 +23,7 @@ from graft.evaluation import Paired
 from graft.features import Store
 from graft.serving import Model
 from graft.serving import load as serve
-from graft.types import Estimate, Listener
+from graft.types import Estimate, Listener, Progress
 
 SAMPLE = 32
 """Test inputs that speed is measured on."""
@@ -212,9 +212,7 @@ def _scored(
     truth = again.targets(task, again.test)
     answers = []
     for what, model in (("before", before), ("after", after)):
-        logits, _ = model.logits(
-            examples, progress=lambda _, done, all_, what=what: listener.progress(what, done, all_)
-        )
+        logits, _ = model.logits(examples, progress=_named(listener, f"scoring the model {what}"))
         answers.append(logits)
     scores = [task.item_scores(one, truth) for one in answers]
     paired: Paired = evaluation.paired_test(scores[0], scores[1])
@@ -242,6 +240,11 @@ def _scored(
         for one in judged[1].per_class
     }
     return kept, {"test": judged[1].to_json(), "per_class": per_class}
+
+
+def _named(listener: Listener, what: str) -> Progress:
+    """Return progress under one name."""
+    return lambda _, done, total: listener.progress(what, done, total)
 
 
 def _timed(before: Model, after: Model, again: Reopened, listener: Listener) -> Mapping[str, Speed]:

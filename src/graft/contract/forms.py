@@ -95,14 +95,14 @@ def bench(folders: Sequence[Path], *, source: str | Path | None, listener: Liste
         {name: partial(_open, models[key], sample) for name, key in names.items()}, sample, progress=listener.progress
     )
     found = []
-    for name, (folder, runtime) in names.items():
-        model = models[folder, runtime]
+    for name, (home, runtime) in names.items():
+        model = models[home, runtime]
         found.append(
             Form(
-                folder=folder,
+                folder=home,
                 runtime=runtime,
                 steps=model.compressed,
-                bytes=sum((Path(folder) / one).stat().st_size for one in artifact.check(Path(folder))["files"]),
+                bytes=sum((Path(home) / one).stat().st_size for one in artifact.check(Path(home))["files"]),
                 speed=speeds[name],
                 metric=model.assembled.task.metrics[0],
                 score=_score(model, again, name, listener) if again else None,

@@ -53,7 +53,7 @@ def reopen(
     other test items than those of the fit, or had none.
     """
     told = manifest.get("data", {})
-    recipe = Recipe.read(None, None, **{key: value for key, value in manifest.get("asked", {}).items() if value})
+    recipe = Recipe.read(**manifest.get("asked", {}))
     where = Path(str(source or told.get("source", "")))
     if not told.get("parts", {}).get("test"):
         do = "Fit again with a test_share above 0"
