@@ -6,11 +6,18 @@ import numpy as np
 import pytest
 
 from graft import api, compression
+from graft.contract import speed
 from graft.errors import SettingError, UnknownNameError
 from graft.serving import load
 
 REGISTRY = compression.REGISTRY
 FAST = {"binary": {"epochs": 1}, "prune": {"epochs": 1}, "int8": {"inputs": 8, "tolerance": 1e6}}
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch):
+    """Time each form for a moment only."""
+    monkeypatch.setattr(speed, "SECONDS", 0.01)
 
 
 @pytest.fixture(params=REGISTRY.names())

@@ -21,7 +21,7 @@ class Tuning:
     clip: float = 1.0
 
 
-def place(backbone: Backbone, from_stage: str | None, share: float) -> int:
+def place(backbone: Backbone, from_stage: str | int | None, share: float) -> int:
     """Return the cut before the stage of that name or number, else the one behind a ``share`` of the stages.
 
     Raises SettingError where there is none such.
@@ -29,7 +29,7 @@ def place(backbone: Backbone, from_stage: str | None, share: float) -> int:
     last = backbone.n_stages - 1
     if from_stage is None:
         return min(last, max(1, round(share * backbone.n_stages)))
-    cut = int(from_stage) if from_stage.isdecimal() else backbone.find(from_stage)
+    cut = int(from_stage) if str(from_stage).isdecimal() else backbone.find(str(from_stage))
     if not 1 <= cut <= last:
         do = "Take a later or earlier stage; `graft show MODEL --json` names them"
         raise SettingError(must("from_stage", f"from 1 to {last} for {backbone.name}", from_stage, do))

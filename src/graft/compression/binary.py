@@ -45,7 +45,7 @@ class Binary(Method):
     processors have no kernels for one bit.
     """
 
-    from_stage: str | None = None
+    from_stage: str | int | None = None
     """Name or number of the first stage that becomes binary; none: the last quarter of the network."""
     epochs: int = 12
     """Passes over the training inputs."""

@@ -27,7 +27,7 @@ class Prune(Method):
 
     share: float = 0.2
     """Of the channels of the stages that are pruned, how many go."""
-    from_stage: str | None = None
+    from_stage: str | int | None = None
     """Name or number of the first stage that is pruned; none: the second half of the network."""
     epochs: int = 12
     """Passes over the training inputs in the fine-tune that follows."""
