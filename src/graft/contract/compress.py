@@ -108,7 +108,11 @@ def compress(
     method.check(before.assembled)
     form, task = before.assembled.backbone.preprocess, before.assembled.task
     again = reopen(before.manifest, form, task, terms.source, listener)
-    made = method.apply(_material(before.assembled, again, terms.seed, listener))
+    try:
+        made = method.apply(_material(before.assembled, again, terms.seed, listener))
+    except RuntimeError as error:
+        do = "Take another method"
+        raise SettingError(must(f"a network for {name}", "one that it can work on", str(error)[:200], do)) from error
     for note in made.notes:
         listener.say(note)
     home = Path(tempfile.mkdtemp(prefix=".graft-", dir=_existing(out)))
