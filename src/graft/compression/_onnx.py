@@ -59,11 +59,10 @@ def _silent() -> Iterator[None]:
 class Quantiser:
     """One network, calibrated once, quantised as often as another choice of layers is tried. Use it as ``with``."""
 
-    def __init__(self, content: bytes, calibration: Sequence[np.ndarray], *, dynamic: bool) -> None:
+    def __init__(self, content: bytes, calibration: Sequence[np.ndarray]) -> None:
         import onnx
         from onnxruntime.quantization.shape_inference import quant_pre_process
 
-        self.dynamic = dynamic
         self.calibration = calibration
         self._home = tempfile.TemporaryDirectory(prefix="graft-")
         self._folder = Path(self._home.name)
@@ -94,7 +93,7 @@ class Quantiser:
         out = self._folder / "quantised.onnx"
         try:
             with _silent():
-                (self._dynamic if self.dynamic else self._static)(str(out), list(left))
+                self._static(str(out), list(left))
         except Exception as error:
             raise RuntimeError(f"ONNX Runtime cannot quantise it: {str(error)[:200]}") from error
         return out.read_bytes()
@@ -114,19 +113,6 @@ class Quantiser:
             activation_type=QuantType.QUInt8,
             nodes_to_exclude=left,
             calibration_cache_path=str(self._folder / "ranges.json"),
-        )
-
-    def _dynamic(self, out: str, left: list[str]) -> None:
-        from onnxruntime.quantization import QuantType, quantize_dynamic
-
-        quantize_dynamic(
-            str(self._folder / "plain.onnx"),
-            out,
-            op_types_to_quantize=["MatMul", "Gemm"],
-            per_channel=True,
-            weight_type=QuantType.QInt8,
-            nodes_to_exclude=left,
-            extra_options={"MatMulConstBOnly": True},
         )
 
     def _reader(self) -> Any:
