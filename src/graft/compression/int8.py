@@ -28,8 +28,9 @@ STEPS = (1, 2, 4, 8, 16, 32)
 class Int8(Method):
     """Quantise the network after training, weights by channel.
 
-    Networks of convolutions get fixed ranges from training inputs; those of tokens are refused. The head stays in float. ONNX Runtime's quantiser makes the file, OpenVINO runs it, or ONNX Runtime where that is not
-    here. Measured on EfficientNet-Lite0 it runs as fast in OpenVINO as what NNCF makes of the same ONNX file.
+    Networks of convolutions get fixed ranges from training inputs; those of tokens are refused. The head stays in
+    float. ONNX Runtime's quantiser makes the file, OpenVINO runs it, or ONNX Runtime where that is not here.
+    Measured on EfficientNet-Lite0 it runs as fast in OpenVINO as what NNCF makes of the same ONNX file.
     """
 
     inputs: int = 64
