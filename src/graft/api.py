@@ -3,29 +3,65 @@
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from graft import artifact, backbones, data, exporters, fusion, heads, runtimes, selection, serving, strategies, tasks
+from graft import (
+    artifact,
+    backbones,
+    compression,
+    contract,
+    data,
+    exporters,
+    fusion,
+    heads,
+    runtimes,
+    selection,
+    serving,
+    strategies,
+    tasks,
+)
 from graft.config import Recipe
 from graft.data import Dataset, readers
 from graft.doubt.promise import Promise
-from graft.errors import DataError, must
-from graft.evaluation import Evaluation, abstaining
+from graft.errors import DataError, NotInstalledError, must
+from graft.evaluation import abstaining
 from graft.evaluation import evaluate as judge
 from graft.evaluation.abstaining import Covered, Given
 from graft.evaluation.metrics import METRICS
 from graft.exporters import Exported
+from graft.outcomes import Evaluated, Inspected, Predicted, Smaller, outcome
 from graft.preprocess import descriptors
 from graft.serving import Model, Prediction, SetAside, drift, watched
 from graft.serving.model import Measured
 from graft.serving.watched import Watched
 from graft.tasks.regression import Regression
-from graft.types import Finding, Listener
+from graft.types import Listener
+
+__all__ = [
+    "Evaluated",
+    "Inspected",
+    "Predicted",
+    "Smaller",
+    "abstain",
+    "bench",
+    "compress",
+    "evaluate",
+    "export",
+    "fit",
+    "inspect",
+    "listing",
+    "load",
+    "outcome",
+    "predict",
+    "read",
+    "show",
+    "watch",
+]
 
 SILENT = Listener()
 
@@ -98,53 +134,6 @@ def load(folder: str | Path, *, runtime: str = "auto", device: str = "auto", max
     return serving.load(folder, runtime=runtime, device=device, max_pixels=max_pixels)
 
 
-def outcome(model: Model, folder: str | Path | None = None) -> dict[str, Any]:
-    """Return what ``graft fit --json`` prints of a fitted model."""
-    told = model.manifest
-    return {
-        "model": None if folder is None else str(folder),
-        "task": told["task"]["name"],
-        "modality": told["modality"],
-        "backbone": told["backbone"]["name"],
-        "cut": told["cut"],
-        "strategy": told["strategy"],
-        "classes": list(model.classes),
-        "test": told["test"],
-        "rungs": told["rungs"],
-        "seconds": told["seconds"],
-        "peak_rss_bytes": told["peak_rss_bytes"],
-        "sentences": told["sentences"],
-    }
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    """How a model did on labelled data."""
-
-    model: str
-    evaluation: Evaluation
-    set_aside: tuple[SetAside, ...]
-    seen: int
-    """How many of the inputs the model was fitted on: with any, the figures are no test."""
-    given: Given | None = None
-    """Which answers were accepted, and how often those were wrong; None where the model cannot say."""
-    covered: Covered | None = None
-    """How prediction sets did, where they were asked for."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return ``{"model", "test", "accepted", "sets", "set_aside", "seen_in_training"}``."""
-        aside = [one.to_json() for one in self.set_aside]
-        test = self.evaluation.to_json()
-        return {
-            "model": self.model,
-            "test": test,
-            "accepted": self.given.to_json() if self.given else None,
-            "sets": self.covered.to_json() if self.covered else None,
-            "set_aside": aside,
-            "seen_in_training": self.seen,
-        }
-
-
 def evaluate(
     model: str | Path | Model,
     source: str | Path,
@@ -210,21 +199,6 @@ def _weighed(model: Model, measured: Measured, targets: np.ndarray, seed: int) -
     verdicts = caution.verdicts(measured.vectors, chances.max(axis=1))
     made = None if caution.sets is None else abstaining.covered(chances, targets, caution.level, caution.sets, seed)
     return abstaining.given(verdicts, chances.argmax(axis=1) == targets) if verdicts else None, made
-
-
-@dataclass(frozen=True)
-class Predicted:
-    """The answers of a model, and what could not be read."""
-
-    predictions: tuple[Prediction, ...]
-    set_aside: tuple[SetAside, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return ``{"predictions": [{"input", "label", "probability", ...}], "set_aside"}``, as the task answers."""
-        return {
-            "predictions": [one.to_json() for one in self.predictions],
-            "set_aside": [one.to_json() for one in self.set_aside],
-        }
 
 
 def predict(
@@ -296,20 +270,6 @@ def watch(
     )
 
 
-@dataclass(frozen=True)
-class Inspected:
-    """What the audit found in data."""
-
-    files: int
-    classes: dict[str, int]
-    findings: tuple[Finding, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return ``{"files", "classes", "findings": [{"kind", "files", ...}]}``."""
-        found = [one.to_json() for one in self.findings]
-        return {"files": self.files, "classes": self.classes, "findings": found}
-
-
 def inspect(
     source: str | Path, *, recipe: Recipe | None = None, listener: Listener = SILENT, **settings: Any
 ) -> Inspected:
@@ -323,6 +283,46 @@ def inspect(
     counts = Counter(name for one in found.scanned.examples for name in data.names(one.label, form))
     files = len(found.scanned.examples) + len(found.set_aside)
     return Inspected(files, dict(sorted(counts.items())), found.findings)
+
+
+def compress(  # noqa: PLR0913 - one flat list of what a person may ask, all but the first by name
+    model: str | Path,
+    *,
+    method: str,
+    out: str | Path,
+    max_drop: float = 1.0,
+    force: bool = False,
+    data: str | Path | None = None,
+    settings: Mapping[str, Any] = MappingProxyType({}),
+    seed: int = 0,
+    listener: Listener = SILENT,
+) -> Smaller:
+    """Write a smaller or faster form of a model folder, scored on the same locked test items before and after.
+
+    ``data`` says where the data of its fit lie now. Raises ContractError where more than ``max_drop`` points are lost
+    and ``force`` is not given, UnknownNameError, SettingError, NotInstalledError, and DataError without those items.
+    """
+    chosen = compression.REGISTRY.create(method, settings)
+    if absent := chosen.missing():
+        do = f"pip install {absent}"
+        raise NotInstalledError(must(f"what {method} needs", "installed", f"no {absent}", do))
+    terms = contract.Terms(max_drop=max_drop, force=force, source=data, seed=seed)
+    made, kept = contract.compress(Path(model), method, chosen, out=Path(out), terms=terms, listener=listener)
+    return Smaller(made, str(out), method, kept)
+
+
+def bench(
+    models: str | Path | Sequence[str | Path],
+    *,
+    data: str | Path | None = None,
+    listener: Listener = SILENT,
+) -> contract.Bench:
+    """Measure every form in which model folders can be run here: latency, throughput, size, and score.
+
+    Raises ArtifactError for a folder that is no model, SettingError where they take different inputs.
+    """
+    folders = [models] if isinstance(models, str | Path) else models
+    return contract.bench([Path(one) for one in folders], source=data, listener=listener)
 
 
 def export(
@@ -371,6 +371,7 @@ def listing(what: str, *, settings: bool = False, modality: str | None = None) -
         "exporters": exporters,
         "readers": readers,
         "descriptors": descriptors,
+        "compressions": compression,
     }
     registry: Any = folders[what].REGISTRY
     rows = [{"name": name, "summary": registry.summary(name)} for name in registry.names()]

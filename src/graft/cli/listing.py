@@ -20,6 +20,7 @@ class What(StrEnum):
     exporters = "exporters"
     readers = "readers"
     descriptors = "descriptors"
+    compressions = "compressions"
     metrics = "metrics"
 
 

@@ -62,3 +62,7 @@ MaxPixels = Annotated[
     int | None,
     typer.Option("--max-pixels", min=1, help="Refuse larger images, a guard against decompression bombs."),
 ]
+FitData = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DATA", help="Where the data of the fit lie now, if no longer where they lay."),
+]

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from graft.runtimes._agree import Agreement, agreement
     from graft.runtimes._base import Compiled, Runtime
     from graft.runtimes._choose import REGISTRY, choose, default_batch, prepare, recall, resolve_device
+    from graft.runtimes._file import opened
     from graft.runtimes._lengths import by_shape, whole
     from graft.runtimes._memory import Choice
     from graft.runtimes._threads import beside, limited, pool
@@ -15,6 +16,7 @@ _HOMES = {
     "_agree": ("Agreement", "agreement"),
     "_base": ("Compiled", "Runtime"),
     "_choose": ("REGISTRY", "choose", "default_batch", "prepare", "recall", "resolve_device"),
+    "_file": ("opened",),
     "_lengths": ("by_shape", "whole"),
     "_memory": ("Choice",),
     "_threads": ("beside", "limited", "pool"),
@@ -32,6 +34,7 @@ __all__ = [
     "choose",
     "default_batch",
     "limited",
+    "opened",
     "pool",
     "prepare",
     "recall",

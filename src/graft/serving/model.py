@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from graft import artifact, data, fusion, runtimes
 from graft.artifact import Assembled, seen
@@ -136,6 +135,11 @@ class Model:
         return self.assembled.beside.columns if self.assembled.beside else ()
 
     @property
+    def compressed(self) -> tuple[str, ...]:
+        """The methods that it was compressed by, in their order."""
+        return tuple(one["method"] for one in self.manifest.get("steps", ()) if one["step"] == "compress")
+
+    @property
     def report(self) -> Scores:
         """The metrics on the locked test part, with n and 95 % intervals."""
         return Scores.from_json(self.manifest.get("test", {}))
@@ -143,7 +147,8 @@ class Model:
     def __repr__(self) -> str:
         told = self.manifest
         answers = f"{len(self.classes)} classes" if self.classes else "numbers"
-        return f"<graft.Model {told['backbone']['name']}, cut {told['cut']}, {answers}>"
+        made = "".join(f", {one}" for one in self.compressed)
+        return f"<graft.Model {told['backbone']['name']}, cut {told['cut']}, {answers}{made}>"
 
     def predict(
         self, inputs: Sequence[object], *, columns: Mapping[str, Sequence[object]] | None = None
@@ -321,22 +326,41 @@ class Model:
         backbone = self.assembled.backbone
         used = [one[: backbone.preprocess.length(one)] for one in inputs]
         if self._compiled is None:
-            self._compiled, self.choice = runtimes.choose(
-                self._network(),
-                runtimes.by_shape(used, CHUNK)[0][1],
-                expected=self.expected,
-                device=self.device,
-                runtime=self._wish(),
-                # One form for one input and for many: an answer does not depend on what else was asked.
-                batch=1 if runtimes.resolve_device(self.device) == "cpu" else None,
-                lengths=backbone.preprocess.varies,
-            )
+            # One form for one input and for many: an answer does not depend on what else was asked.
+            size = 1 if runtimes.resolve_device(self.device) == "cpu" else None
+            self._compiled, self.choice = self.ready(runtimes.by_shape(used, CHUNK)[0][1], size)
         batches = runtimes.by_shape(used, self._compiled.batch)
         shape = backbone.stages[-1].shape
         found = np.empty((len(used), *shape), np.float32)
         for (positions, _), output in zip(batches, self._compiled.stream(one for _, one in batches), strict=True):
             found[positions] = runtimes.whole(output, shape)
         return found
+
+    def ready(self, sample: np.ndarray, batch: int | None) -> tuple[Compiled, Choice]:
+        """Return the network made ready for a batch size, and how it is run: preprocessed inputs (n, ...) to features.
+
+        ``sample`` are such inputs, from 1 to a batch; without a size it is the device's own. The caller closes it.
+        Raises SettingError, NotInstalledError, or RuntimeError where it cannot be run as was asked.
+        """
+        backbone, lengths = self.assembled.backbone, self.assembled.backbone.preprocess.varies
+        if self.assembled.network is not None:
+            return runtimes.opened(
+                self.assembled.network,
+                sample.shape[1:],
+                batch=batch or 1,
+                device=self.device,
+                runtime=self.runtime,
+                lengths=lengths,
+            )
+        return runtimes.choose(
+            backbone.prefix(backbone.n_stages),
+            sample,
+            expected=self.expected,
+            device=self.device,
+            runtime=self._wish(),
+            batch=batch,
+            lengths=lengths,
+        )
 
     def _wish(self) -> str:
         """Return the runtime that was asked for, else the one that the fit chose: every copy then answers alike."""
@@ -347,10 +371,6 @@ class Model:
             return "torch:float32"
         missing = known["runtime"] not in runtimes.REGISTRY.names() or runtimes.REGISTRY.get(known["runtime"]).missing()
         return "auto" if missing else f"{known['runtime']}:{known['precision']}"
-
-    def _network(self) -> nn.Module:
-        backbone = self.assembled.backbone
-        return backbone.prefix(backbone.n_stages)
 
 
 def _vector(seen: Sequence[Features]) -> np.ndarray:
