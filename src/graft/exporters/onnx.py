@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import torch
 
+from graft.exporters import _joined
 from graft.exporters._base import OUTPUTS, Arrays, Exporter, Opened
 from graft.exporters._metadata import KEY
 from graft.exporters._network import Network
@@ -32,6 +33,10 @@ class Onnx(Exporter):
 
     def write(self, network: Network, sample: Arrays, file: Path, metadata: str) -> None:
         """Write the network. Raises RuntimeError where ONNX cannot hold it, OSError where it cannot be written."""
+        if network.file is not None:
+            with _quiet(), torch.no_grad():
+                _joined.write(network, network.file, file, {KEY: metadata})
+            return
         arguments = tuple(torch.from_numpy(sample[name]) for name in network.inputs)
         with _quiet(), torch.no_grad():
             program = torch.onnx.export(

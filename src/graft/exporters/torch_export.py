@@ -25,6 +25,8 @@ class TorchExport(Exporter):
 
     def write(self, network: Network, sample: Arrays, file: Path, metadata: str) -> None:
         """Write the program. Raises RuntimeError where torch.export cannot hold it, OSError where it is not written."""
+        if network.file is not None:
+            raise RuntimeError("after int8 it is an ONNX file itself")
         arguments = tuple(torch.from_numpy(sample[name]) for name in network.inputs)
         axes = {name: dict.fromkeys(places, torch.export.Dim.DYNAMIC) for name, places in network.axes().items()}
         with warnings.catch_warnings(), torch.no_grad():
