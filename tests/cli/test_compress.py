@@ -56,7 +56,11 @@ def test_int8_answers_from_a_file_and_cannot_be_compressed_further(graft, probe,
     told = graft(*words, "--set", "tolerance=1000000", "--json").json
     assert told["made"]["form"] == "static"
     assert told["contract"]["after"]["runtime"] == "openvino:float32"
-    assert set(graft("show", out, "--json").json["files"]) == {"network.onnx", "weights.safetensors"}
+    assert set(graft("show", out, "--json").json["files"]) == {
+        "doubt.safetensors",
+        "network.onnx",
+        "weights.safetensors",
+    }
     said = graft("compress", out, "--method", "half", "--out", tmp_path / "no").complaint
     assert "must be in float to be compressed further" in said
     said = graft("predict", out, next(probe.photos.rglob("*.png")), "--runtime", "torch").complaint

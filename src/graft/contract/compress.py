@@ -13,11 +13,13 @@ import numpy as np
 from graft import artifact, evaluation, features
 from graft.artifact import Assembled
 from graft.backbones import WeightsInfo, sha256_of
-from graft.compression import Compressed, Material, Method
+from graft.compression import Material, Method
 from graft.compression._base import Activations
 from graft.contract.card import card
 from graft.contract.reopened import Reopened, fitted, reopen
 from graft.contract.speed import Speed, race
+from graft.contract.suited import suited, tested
+from graft.doubt.judging import Doubt
 from graft.errors import ContractError, SettingError, must
 from graft.evaluation import Paired
 from graft.features import Store
@@ -117,9 +119,11 @@ def compress(
         listener.say(note)
     home = Path(tempfile.mkdtemp(prefix=".graft-", dir=_existing(out)))
     try:
-        drafted = _recalibrated(method, made, artifact.save(home / "model", made.model), again, home, listener)
+        drafted = _suited(method, name, before, artifact.save(home / "model", made.model), again, home, listener)
         after = serve(home / "model")
-        kept, test = _scored(before, after, again, terms.max_drop, (_size(folder), _size(home / "model")), listener)
+        kept, test, doubt = _scored(
+            before, after, again, terms.max_drop, (_size(folder), _size(home / "model")), listener
+        )
     finally:
         shutil.rmtree(home, ignore_errors=True)
     if not (kept.holds or terms.force):
@@ -133,7 +137,7 @@ def compress(
         "contract": kept.to_json(),
     }
     steps = [*drafted.manifest.get("steps", ()), step]
-    final = artifact.put(drafted, {**drafted.manifest, **test, "steps": steps})
+    final = artifact.put(replace(drafted, doubt=doubt), {**drafted.manifest, **test, "steps": steps})
     written = artifact.save(out, final, extras=lambda work: _beside(work, folder, final.manifest))
     return Model(written), kept
 
@@ -195,29 +199,32 @@ def _stored(model: Assembled, again: Reopened, rows: np.ndarray, listener: Liste
     return activations
 
 
-def _recalibrated(
-    method: Method, made: Compressed, drafted: Assembled, again: Reopened, home: Path, listener: Listener
+def _suited(
+    method: Method, name: str, before: Model, drafted: Assembled, again: Reopened, home: Path, listener: Listener
 ) -> Assembled:
-    """Return the model with the temperature that suits its new answers, from validation items, and write it."""
-    if method.exact or not len(again.validation):
+    """Return the model with the temperature and the doubts that suit its new answers, and write it."""
+    if method.exact:
         return drafted
-    logits, failed = serve(home / "model").logits(again.examples(again.validation), progress=listener.progress)
-    rows = np.delete(again.validation, list(failed))
-    temperature = evaluation.calibrate(made.model.task.form, logits, again.targets(made.model.task, rows))
-    warmer = artifact.put(drafted, {**drafted.manifest, "temperature": temperature})
-    return artifact.save(home / "model", warmer)
+    temperature, doubt = suited(before, serve(home / "model"), again, name, listener)
+    if doubt is None and before.assembled.doubt is not None:
+        listener.say("What the model does not know could not be measured again, and is left out. Fit again to have it.")
+    changed = replace(drafted, doubt=doubt)
+    return artifact.save(home / "model", artifact.put(changed, {**drafted.manifest, "temperature": temperature}))
 
 
 def _scored(
     before: Model, after: Model, again: Reopened, max_drop: float, sizes: tuple[int, int], listener: Listener
-) -> tuple[Kept, dict[str, Any]]:
-    """Return what was kept, and the metrics of the compressed model as its manifest has them."""
+) -> tuple[Kept, dict[str, Any], Doubt | None]:
+    """Return what was kept, the metrics of the compressed model as its manifest has them, and its doubts, tested."""
     task, examples = before.assembled.task, again.examples(again.test)
     truth = again.targets(task, again.test)
-    answers = []
-    for what, model in (("before", before), ("after", after)):
-        logits, _ = model.logits(examples, progress=_named(listener, f"scoring the model {what}"))
-        answers.append(logits)
+    sides = (("before", before), ("after", after))
+    seen = [model.measured(examples, progress=_named(listener, f"scoring the model {what}")) for what, model in sides]
+    answers = [one.logits for one in seen]
+    doubt = after.assembled.doubt
+    if doubt is not None:
+        warmth = float(after.manifest["temperature"])
+        doubt = tested(doubt, task, answers[1], seen[1].vectors, truth, warmth)
     scores = [task.item_scores(one, truth) for one in answers]
     paired: Paired = evaluation.paired_test(scores[0], scores[1])
     judged = [
@@ -243,7 +250,7 @@ def _scored(
         one.name: {"precision": one.precision.to_json(), "recall": one.recall.to_json(), "support": one.support}
         for one in judged[1].per_class
     }
-    return kept, {"test": judged[1].to_json(), "per_class": per_class}
+    return kept, {"test": judged[1].to_json(), "per_class": per_class}, doubt
 
 
 def _named(listener: Listener, what: str) -> Progress:

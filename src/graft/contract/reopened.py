@@ -28,6 +28,10 @@ class Reopened:
     """Row numbers."""
     test: np.ndarray
     """Row numbers of the items that the fit had locked away."""
+    units: np.ndarray
+    """(n,) of all rows: what has to stay together."""
+    seed: int
+    """Of the fit."""
     fingerprint: str
     """sha-256 of the test items' contents and labels: that of the fit."""
 
@@ -77,6 +81,8 @@ def reopen(
         train=parts.train,
         validation=parts.val,
         test=parts.test.open(),
+        units=parts.units,
+        seed=recipe.seed,
         fingerprint=parts.test.fingerprint,
     )
 

@@ -96,7 +96,7 @@ def network(model: Assembled) -> Network:
     backbone = model.backbone
     varies = backbone.preprocess.varies
     # At cut 0 the stages are all trained, and the prefix of a whole network still normalises.
-    body = backbone.prefix(backbone.n_stages)
+    body: nn.Module = backbone.prefix(backbone.n_stages)
     if model.network is not None:
         body = FromFile(model.network, backbone.stages[-1].shape, lengths=varies)
     kind: Any = FittedBeside if model.beside else Fitted

@@ -60,7 +60,8 @@ def doubts(gathered: Gathered, shipped: Shipped, share: float | None, seed: int)
     if (seen.parts == 0).sum() < 2 or (seen.parts > 0).sum() < 2:
         return None
     kind, facts = _chosen(gathered, fitted, seen, seed)
-    likeness, unlike = _scored(kind, seen, seed)
+    whole = seen.frozen and len(seen.logits) == len(seen.parts)
+    likeness, unlike = scored(kind, seen.vectors, seen.groups, seen.parts, whole=whole, seed=seed)
     above = sets.quantile(unlike, SHARE)
     doubt = Doubt(
         likeness=likeness,
@@ -68,7 +69,7 @@ def doubts(gathered: Gathered, shipped: Shipped, share: float | None, seed: int)
         share=SHARE,
         form=task.form,
         calibration=_calibration(task, seen, unlike, shipped.temperature),
-        reference=_reference(seen, seed),
+        reference=reference(seen.vectors, seen.parts, whole=seen.frozen, seed=seed),
     ).promising(share)
     return tested(doubt, gathered, shipped, {**facts, "sentence": _sentence(facts, above, len(unlike))})
 
@@ -149,21 +150,24 @@ def _spoilt(gathered: Gathered, fitted: Fitted, seed: int) -> np.ndarray | None:
     return _features(activations, fitted, np.arange(len(rows)), 1)
 
 
-def _scored(name: str, seen: Seen, seed: int) -> tuple[Likeness, np.ndarray]:
+def scored(
+    name: str, vectors: np.ndarray, groups: np.ndarray, parts: np.ndarray, *, whole: bool, seed: int
+) -> tuple[Likeness, np.ndarray]:
     """Return the score fitted to what the model was fitted to, and its values on rows that a fit had not seen.
 
-    Features of trained stages are other ones on the rows that trained them: of those, validation rows alone are scored.
+    ``parts`` (n,) are as in ``Seen``. Features of trained stages are other ones on the rows that trained them: but for
+    the ``whole``, validation rows alone are scored.
     """
     kind = KINDS[name]
-    held = seen.parts == 0
-    if not seen.frozen or len(seen.logits) < len(seen.parts):
-        likeness = kind.fit(seen.vectors[~held], seen.groups[~held], seed)
-        return likeness, likeness.score(seen.vectors[held])
-    unlike = np.empty(len(seen.parts))
-    for part in np.unique(seen.parts):
-        out = seen.parts == part
-        unlike[out] = kind.fit(seen.vectors[~out], seen.groups[~out], seed).score(seen.vectors[out])
-    return kind.fit(seen.vectors, seen.groups, seed), unlike
+    held = parts == 0
+    if not whole:
+        likeness = kind.fit(vectors[~held], groups[~held], seed)
+        return likeness, likeness.score(vectors[held])
+    unlike = np.empty(len(parts))
+    for part in np.unique(parts):
+        out = parts == part
+        unlike[out] = kind.fit(vectors[~out], groups[~out], seed).score(vectors[out])
+    return kind.fit(vectors, groups, seed), unlike
 
 
 def _calibration(task: Task, seen: Seen, unlike: np.ndarray, temperature: float) -> Calibration:
@@ -191,13 +195,14 @@ def _sure(
     return chances.max(axis=1), (chances.argmax(axis=1) == targets).astype(np.uint8)
 
 
-def _reference(seen: Seen, seed: int) -> Reference:
-    width = seen.vectors.shape[1]
+def reference(vectors: np.ndarray, parts: np.ndarray, *, whole: bool, seed: int) -> Reference:
+    """Return what drift of vectors (n, width) is looked for in: directions, and values of rows to compare with."""
+    width = vectors.shape[1]
     projection = np.random.default_rng((seed, width)).standard_normal((width, PROJECTED)) / np.sqrt(PROJECTED)
-    rows = np.arange(len(seen.parts)) if seen.frozen else np.flatnonzero(seen.parts == 0)
+    rows = np.arange(len(parts)) if whole else np.flatnonzero(parts == 0)
     rows = rows[drawn(len(rows), REFERENCE, seed)]
     projection = projection.astype(np.float32)
-    return Reference(projection, seen.vectors[rows] @ projection)
+    return Reference(projection, vectors[rows] @ projection)
 
 
 def _sentence(facts: dict[str, Any], above: float, n: int) -> str:
