@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+import quick_fit
 from graft.artifact import manifest as manifests
 from graft.compression import Compressed
 from graft.compression.half import Half
@@ -18,10 +19,13 @@ def short(monkeypatch):
     monkeypatch.setattr(speed, "SECONDS", 0.01)
 
 
-@pytest.fixture
-def half(graft, probe, tmp_path):
-    out = tmp_path / "half"
-    return graft("compress", probe.folder, "--method", "half", "--out", out, "--json"), out
+@pytest.fixture(scope="module")
+def half(probe, tmp_path_factory):
+    out = tmp_path_factory.mktemp("half") / "half"
+    with quick_fit.one_thread(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(speed, "SECONDS", 0.01)
+        patch.setenv("GRAFT_CACHE", str(out.parent / "cache"))
+        return quick_fit.run_graft("compress", probe.folder, "--method", "half", "--out", out, "--json"), out
 
 
 def test_half_is_half_the_size_and_every_command_takes_it(graft, probe, half):
@@ -56,6 +60,11 @@ def test_int8_answers_from_a_file_and_cannot_be_compressed_further(graft, probe,
     told = graft(*words, "--set", "tolerance=1000000", "--json").json
     assert told["made"]["form"] == "static"
     assert told["contract"]["after"]["runtime"] == "openvino:float32"
+    exported = graft("export", out, "--out", tmp_path / "int8.onnx", "--json").json
+    assert exported["bytes"] < 1.3 * (out / "network.onnx").stat().st_size
+    assert exported["parity"]["logits"] < 1e-5
+    said = graft("export", out, "--format", "torch_export", "--out", tmp_path / "int8.pt2").complaint
+    assert "that torch_export can hold. Got test_efficientnet (after int8 it is an ONNX file itself)" in said
     assert set(graft("show", out, "--json").json["files"]) == {
         "doubt.safetensors",
         "network.onnx",

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+import quick_fit
 from graft import api, compression
 from graft.contract import speed
 from graft.errors import SettingError, UnknownNameError
@@ -14,13 +15,7 @@ REGISTRY = compression.REGISTRY
 FAST = {"binary": {"epochs": 1}, "prune": {"epochs": 1}, "int8": {"inputs": 8, "tolerance": 1e6}}
 
 
-@pytest.fixture(autouse=True)
-def short(monkeypatch):
-    """Time each form for a moment only."""
-    monkeypatch.setattr(speed, "SECONDS", 0.01)
-
-
-@pytest.fixture(params=REGISTRY.names())
+@pytest.fixture(scope="module", params=REGISTRY.names())
 def name(request):
     absent = REGISTRY.get(request.param).missing()
     if absent:
@@ -28,10 +23,13 @@ def name(request):
     return request.param
 
 
-@pytest.fixture
-def compressed(name, probe, tmp_path, one_thread):
-    out = tmp_path / "smaller"
-    made = api.compress(probe.folder, method=name, out=out, force=True, settings=FAST.get(name, {}))
+@pytest.fixture(scope="module")
+def compressed(name, probe, tmp_path_factory):
+    out = tmp_path_factory.mktemp(name) / "smaller"
+    with quick_fit.one_thread(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(speed, "SECONDS", 0.01)
+        patch.setenv("GRAFT_CACHE", str(out.parent / "cache"))
+        made = api.compress(probe.folder, method=name, out=out, force=True, settings=FAST.get(name, {}))
     return made, out
 
 
@@ -84,3 +82,14 @@ def test_twice_by_the_same_method_is_refused(name, compressed, tmp_path):
 def test_an_unknown_method_suggests_the_nearest(probe, tmp_path):
     with pytest.raises(UnknownNameError, match="'half'"):
         api.compress(probe.folder, method="halv", out=tmp_path / "none")
+
+
+def test_what_it_does_not_know_is_told_by_its_own_features(compressed, probe):
+    """The features that new inputs are compared with are those that the compressed network gives."""
+    made, out = compressed
+    doubt = load(out).assembled.doubt
+    assert doubt.facts["test"]["share"]["n"] == made.kept.after.n
+    files = sorted(probe.photos.rglob("*.*"))
+    own = load(out).embed(files) @ doubt.reference.projection
+    apart = np.abs(doubt.reference.values[:, None] - own[None]).max(2).min(1)
+    assert apart.max() < 0.05 * np.abs(own).max()

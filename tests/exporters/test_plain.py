@@ -45,7 +45,7 @@ def alone(lines: str, home: Path) -> subprocess.CompletedProcess:
 def test_ten_lines_answer_without_graft_or_torch(probe, tmp_path):
     package.export(probe.folder, tmp_path / "model.onnx")
     lines = ten_lines()
-    assert len(lines.strip().splitlines()) == 10
+    assert len([line for line in lines.splitlines() if line]) == 10
     model = package.load(probe.folder, runtime="torch:float32")
     for photo in sorted(probe.photos.rglob("*.jpg"))[::6]:
         (tmp_path / "a.jpg").write_bytes(photo.read_bytes())

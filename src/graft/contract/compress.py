@@ -41,7 +41,7 @@ class Kept:
     difference: Estimate
     """Mean item score after less that before, paired, with its 95 % interval."""
     bytes: tuple[int, int]
-    """Of the files that loading needs, before and after."""
+    """Of the files that loading needs, before and after; 0 until they are written."""
     speed: tuple[Speed, Speed]
     runtimes: tuple[str, str]
     """What ran it while it was timed and scored."""
@@ -121,9 +121,9 @@ def compress(
     try:
         drafted = _suited(method, name, before, artifact.save(home / "model", made.model), again, home, listener)
         after = serve(home / "model")
-        kept, test, doubt = _scored(
-            before, after, again, terms.max_drop, (_size(folder), _size(home / "model")), listener
-        )
+        kept, test, doubt = _scored(before, after, again, terms.max_drop, listener)
+        drafted = artifact.save(home / "model", replace(drafted, doubt=doubt))
+        kept = replace(kept, bytes=(_size(folder), _size(home / "model")))
     finally:
         shutil.rmtree(home, ignore_errors=True)
     if not (kept.holds or terms.force):
@@ -137,7 +137,7 @@ def compress(
         "contract": kept.to_json(),
     }
     steps = [*drafted.manifest.get("steps", ()), step]
-    final = artifact.put(replace(drafted, doubt=doubt), {**drafted.manifest, **test, "steps": steps})
+    final = artifact.put(drafted, {**drafted.manifest, **test, "steps": steps})
     written = artifact.save(out, final, extras=lambda work: _beside(work, folder, final.manifest))
     return Model(written), kept
 
@@ -213,7 +213,7 @@ def _suited(
 
 
 def _scored(
-    before: Model, after: Model, again: Reopened, max_drop: float, sizes: tuple[int, int], listener: Listener
+    before: Model, after: Model, again: Reopened, max_drop: float, listener: Listener
 ) -> tuple[Kept, dict[str, Any], Doubt | None]:
     """Return what was kept, the metrics of the compressed model as its manifest has them, and its doubts, tested."""
     task, examples = before.assembled.task, again.examples(again.test)
@@ -240,7 +240,7 @@ def _scored(
         before=judged[0][metric],
         after=judged[1][metric],
         difference=paired.difference,
-        bytes=sizes,
+        bytes=(0, 0),
         speed=(speeds["before"], speeds["after"]),
         runtimes=(_runs(before), _runs(after)),
         fingerprint=again.fingerprint,
