@@ -1,6 +1,7 @@
 """Runs what docs/ shows, Python and commands, page by page, in a folder that holds what the pages speak of."""
 
 import io
+import json
 import re
 import shlex
 import shutil
@@ -10,7 +11,10 @@ from pathlib import Path
 import pytest
 
 import docs_desk
+import graft
 import quick_fit
+from graft.contract import speed
+from graft.serving import drift
 
 DOCS = sorted((Path(__file__).parents[2] / "docs").glob("*.md"))
 DISTANT = ("wav2vec2-base", "facebook/")
@@ -18,6 +22,8 @@ DISTANT = ("wav2vec2-base", "facebook/")
 TINY = ("--backbone", "test_efficientnet", "--weights", "random")
 PICTURED = ("photos", "recordings", "clips", "labels", "prices")
 """Data that the tiny network takes."""
+QUICK_INT8 = ("--set", "inputs=4", "--set", "tolerance=1000000", "--force")
+"""Its 8 bits are too few for random weights, and finding the layers that need more takes long."""
 
 
 def blocks(language: str):
@@ -45,6 +51,10 @@ def furnished(tmp_path_factory) -> Path:
         for data, out, network in (("photos", "model", TINY), ("tickets.csv", "tickets", ())):
             fitted = quick_fit.run_graft("fit", folder / data, "--out", folder / out, *network, *quick)
             assert fitted.code == 0, fitted.err
+        model = graft.load(folder / "model")
+        rolling = drift.Rolling(model.caution.doubt)
+        rolling.add(model.embed(sorted((folder / "new_photos").iterdir())))
+        (folder / "statistics.json").write_text(json.dumps(rolling.to_json()), "utf-8")
     settings = (
         "backbone: test_efficientnet\nweights: random\nruntime: torch:float32\naugment: none\nstrategy: partial\n"
     )
@@ -58,6 +68,7 @@ def desk(furnished, tmp_path, monkeypatch) -> Path:
     here = shutil.copytree(furnished, tmp_path / "desk")
     monkeypatch.chdir(here)
     monkeypatch.setattr("typer.launch", lambda address: 0)
+    monkeypatch.setattr(speed, "SECONDS", 0.01)
     return here
 
 
@@ -84,6 +95,8 @@ def test_commands(desk, page, monkeypatch):
                 words, file = words[:place], words[place + 1]
                 if sign == "<":
                     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((desk / file).read_bytes())))
+        if "int8" in words:
+            words += QUICK_INT8
         ran = quick_fit.run_graft(*(quickened(words, desk) if words[0] == "fit" else words))
         assert "Traceback" not in ran.err, line
         if any(name in line for name in DISTANT):
