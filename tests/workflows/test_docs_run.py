@@ -22,8 +22,11 @@ DISTANT = ("wav2vec2-base", "facebook/")
 TINY = ("--backbone", "test_efficientnet", "--weights", "random")
 PICTURED = ("photos", "recordings", "clips", "labels", "prices")
 """Data that the tiny network takes."""
-QUICK_INT8 = ("--set", "inputs=4", "--set", "tolerance=1000000", "--force")
-"""Its 8 bits are too few for random weights, and finding the layers that need more takes long."""
+QUICKER = {
+    "int8": ("--set", "inputs=4", "--set", "tolerance=1000000", "--force"),
+    "binary": ("--set", "epochs=1"),
+}
+"""Random weights lose much in 8 bits, and finding the layers that need more takes long; trained for long they diverge."""
 
 
 def blocks(language: str):
@@ -87,6 +90,9 @@ def test_python(desk, text):
 @pytest.mark.parametrize("page", PAGES)
 def test_commands(desk, page, monkeypatch):
     """All commands of a page, one after the other: a model that one writes is the next one's."""
+    if page == "bench.md":
+        # Exporting each form for it takes half a minute; tests/cli/test_compress.py measures it too.
+        monkeypatch.setattr("graft.runtimes.onnxruntime.Onnxruntime.missing", classmethod(lambda cls: "onnxruntime"))
     for line in PAGES[page]:
         words = shlex.split(line, comments=True)[1:]
         for sign in "><":
@@ -95,8 +101,7 @@ def test_commands(desk, page, monkeypatch):
                 words, file = words[:place], words[place + 1]
                 if sign == "<":
                     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((desk / file).read_bytes())))
-        if "int8" in words:
-            words += QUICK_INT8
+        words += [more for method, short in QUICKER.items() if method in words for more in short]
         ran = quick_fit.run_graft(*(quickened(words, desk) if words[0] == "fit" else words))
         assert "Traceback" not in ran.err, line
         if any(name in line for name in DISTANT):
