@@ -41,7 +41,7 @@ bench: setup  ## print the tables of speed, memory and accuracy (long)
 	$(BIN)/python -m benchmarks
 
 lock: $(BIN)/uv  ## pin what is known to work, for every platform, without index addresses
-	$(BIN)/uv pip compile pyproject.toml --group dev --extra onnx --extra audio --extra video \
+	$(BIN)/uv pip compile pyproject.toml --group dev --extra onnx --extra audio --extra video --extra serve --extra compress \
 	  --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-annotate --no-header --upgrade --output-file requirements.lock
 
 clean:  ## remove what was installed

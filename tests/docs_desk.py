@@ -49,6 +49,9 @@ def photos(folder: Path) -> None:
         shutil.copy(next(one for one in files if one.parent.name == label), folder / "photos" / label / "1.jpg")
     (folder / "new_photos").mkdir()
     shutil.copy(files[1], folder / "new_photos" / "1.jpg")
+    # Fewer than 20 are too few to say whether they are like the training data.
+    for number, one in enumerate(files[2:26]):
+        shutil.copy(one, folder / "new_photos" / f"{number:03}{one.suffix}")
     shutil.copy(files[1], folder / "a.jpg")
     shutil.copy(files[0], folder / "b.png")
     rows = [

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from graft.api import evaluate, fit, inspect, load, predict, show
+    from graft.api import bench, compress, evaluate, export, fit, inspect, load, predict, show
     from graft.estimator import Classifier, Regressor
     from graft.serving import Model
 
@@ -14,7 +14,10 @@ _HOMES = {
     "Classifier": "graft.estimator",
     "Model": "graft.serving",
     "Regressor": "graft.estimator",
+    "bench": "graft.api",
+    "compress": "graft.api",
     "evaluate": "graft.api",
+    "export": "graft.api",
     "fit": "graft.api",
     "inspect": "graft.api",
     "load": "graft.api",
@@ -22,7 +25,20 @@ _HOMES = {
     "show": "graft.api",
 }
 
-__all__ = ["Classifier", "Model", "Regressor", "evaluate", "fit", "inspect", "load", "predict", "show"]
+__all__ = [
+    "Classifier",
+    "Model",
+    "Regressor",
+    "bench",
+    "compress",
+    "evaluate",
+    "export",
+    "fit",
+    "inspect",
+    "load",
+    "predict",
+    "show",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -3,21 +3,66 @@
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from graft import artifact, backbones, data, fusion, heads, preprocess, runtimes, selection, serving, strategies, tasks
+import numpy as np
+
+from graft import (
+    artifact,
+    backbones,
+    compression,
+    contract,
+    data,
+    exporters,
+    fusion,
+    heads,
+    preprocess,
+    runtimes,
+    selection,
+    serving,
+    strategies,
+    tasks,
+)
 from graft.config import Recipe
 from graft.data import Dataset, readers
-from graft.errors import DataError, must
-from graft.evaluation import Evaluation
+from graft.doubt.promise import Promise
+from graft.errors import DataError, NotInstalledError, must
+from graft.evaluation import abstaining
 from graft.evaluation import evaluate as judge
+from graft.evaluation.abstaining import Covered, Given
 from graft.evaluation.metrics import METRICS
+from graft.exporters import Exported
+from graft.outcomes import Evaluated, Inspected, Predicted, Smaller, outcome
 from graft.preprocess import descriptors
-from graft.serving import Model, Prediction, SetAside
-from graft.types import Finding, Listener
+from graft.serving import Model, Prediction, SetAside, drift, watched
+from graft.serving.model import Measured
+from graft.serving.watched import Watched
+from graft.tasks.regression import Regression
+from graft.types import Listener
+
+__all__ = [
+    "Evaluated",
+    "Inspected",
+    "Predicted",
+    "Smaller",
+    "abstain",
+    "bench",
+    "compress",
+    "evaluate",
+    "export",
+    "fit",
+    "inspect",
+    "listing",
+    "load",
+    "outcome",
+    "predict",
+    "read",
+    "show",
+    "watch",
+]
 
 SILENT = Listener()
 
@@ -90,42 +135,6 @@ def load(folder: str | Path, *, runtime: str = "auto", device: str = "auto", max
     return serving.load(folder, runtime=runtime, device=device, max_pixels=max_pixels)
 
 
-def outcome(model: Model, folder: str | Path | None = None) -> dict[str, Any]:
-    """Return what ``graft fit --json`` prints of a fitted model."""
-    told = model.manifest
-    return {
-        "model": None if folder is None else str(folder),
-        "task": told["task"]["name"],
-        "modality": told["modality"],
-        "backbone": told["backbone"]["name"],
-        "cut": told["cut"],
-        "strategy": told["strategy"],
-        "classes": list(model.classes),
-        "test": told["test"],
-        "rungs": told["rungs"],
-        "seconds": told["seconds"],
-        "peak_rss_bytes": told["peak_rss_bytes"],
-        "sentences": told["sentences"],
-    }
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    """How a model did on labelled data."""
-
-    model: str
-    evaluation: Evaluation
-    set_aside: tuple[SetAside, ...]
-    seen: int
-    """How many of the inputs the model was fitted on: with any, the figures are no test."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return ``{"model", "test", "set_aside", "seen_in_training"}``."""
-        aside = [one.to_json() for one in self.set_aside]
-        test = self.evaluation.to_json()
-        return {"model": self.model, "test": test, "set_aside": aside, "seen_in_training": self.seen}
-
-
 def evaluate(
     model: str | Path | Model,
     source: str | Path,
@@ -154,38 +163,43 @@ def evaluate(
     task.targets([one.label for one in dataset.examples])
     if judged is not model:
         judged.expected = len(dataset.examples)
-    logits, failed = judged.logits(dataset.examples, progress=listener.progress)
+    measured = judged.measured(dataset.examples, progress=listener.progress)
+    failed = measured.failed
     kept = [one for number, one in enumerate(dataset.examples) if number not in failed]
     if not kept:
         raise DataError(must("the data", "readable", f"{len(failed)} files that are not", "Look at `graft inspect`"))
     aside = [SetAside(one.example.source, one.message) for one in dataset.set_aside]
     aside += [SetAside(dataset.examples[number].source, why) for number, why in failed.items()]
+    targets = task.targets([one.label for one in kept])
     found = judge(
         task,
-        logits,
-        task.targets([one.label for one in kept]),
+        measured.logits,
+        targets,
         temperature=float(judged.manifest["temperature"]),
         seed=seed,
     )
     seen = judged.seen(kept)
     if seen:
         listener.say(f"{seen} of {len(kept)} inputs are of the data that the model was fitted on: this is no test.")
-    return Evaluated(str(model) if not isinstance(model, Model) else "", found, tuple(aside), seen)
+    name = str(model) if not isinstance(model, Model) else ""
+    return Evaluated(name, found, tuple(aside), seen, *_weighed(judged, measured, targets, seed))
 
 
-@dataclass(frozen=True)
-class Predicted:
-    """The answers of a model, and what could not be read."""
-
-    predictions: tuple[Prediction, ...]
-    set_aside: tuple[SetAside, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return ``{"predictions": [{"input", "label", "probability"}], "set_aside"}``, as the task answers."""
-        return {
-            "predictions": [one.to_json() for one in self.predictions],
-            "set_aside": [one.to_json() for one in self.set_aside],
-        }
+def _weighed(model: Model, measured: Measured, targets: np.ndarray, seed: int) -> tuple[Given | None, Covered | None]:
+    """Return which answers are accepted and how often those are wrong, and how prediction sets did where asked for."""
+    task, caution = model.assembled.task, model.caution
+    if isinstance(task, Regression):
+        off = np.abs(task.values(measured.logits) - task.values(targets))
+        verdicts = caution.verdicts(measured.vectors, None)
+        ranges = None if caution.sets is None else abstaining.covered_numbers(off, caution.half, caution.sets)
+        return abstaining.given(verdicts, None) if verdicts else None, ranges
+    if task.form == "set":
+        verdicts = caution.verdicts(measured.vectors, None)
+        return abstaining.given(verdicts, None) if verdicts else None, None
+    chances = task.probabilities(measured.logits, float(model.manifest["temperature"]))
+    verdicts = caution.verdicts(measured.vectors, chances.max(axis=1))
+    made = None if caution.sets is None else abstaining.covered(chances, targets, caution.level, caution.sets, seed)
+    return abstaining.given(verdicts, chances.argmax(axis=1) == targets) if verdicts else None, made
 
 
 def predict(
@@ -219,18 +233,42 @@ def predict(
     )
 
 
-@dataclass(frozen=True)
-class Inspected:
-    """What the audit found in data."""
+def abstain(folder: str | Path, share: float | None) -> Promise | None:
+    """Change which answers of a model folder are accepted: so sure ones that at most ``share`` of them is wrong.
 
-    files: int
-    classes: dict[str, int]
-    findings: tuple[Finding, ...]
+    None accepts all again but those to inputs unlike the training data. Returns what can be promised. Raises
+    ArtifactError for an older model, SettingError for a share that is none or a task whose answers are no classes.
+    """
+    told = artifact.doubting(Path(folder), lambda doubt: doubt.promising(share))["doubt"]["abstain"]
+    return Promise.from_json(told) if told else None
 
-    def to_json(self) -> dict[str, Any]:
-        """Return ``{"files", "classes", "findings": [{"kind", "files", ...}]}``."""
-        found = [one.to_json() for one in self.findings]
-        return {"files": self.files, "classes": self.classes, "findings": found}
+
+def watch(
+    model: str | Path | Model,
+    source: str | Path | None = None,
+    *,
+    log: str | Path | None = None,
+    input_column: str | None = None,
+    most: int = watched.MOST,
+    false_alarm: float = drift.FALSE_ALARM,
+    seed: int = 0,
+    listener: Listener = SILENT,
+) -> Watched:
+    """Compare new inputs, or a server's statistics in ``log``, with the training data.
+
+    ``most`` inputs of ``source`` that are least like it are named; ``Watched.write`` makes a table to be labelled of
+    them. Raises DataError for inputs or statistics that cannot be used, ArtifactError for a model without doubts.
+    """
+    false_alarm = drift.checked(false_alarm)
+    asked = model if isinstance(model, Model) else load(model)
+    if log is not None:
+        return watched.watch_log(asked, Path(log), false_alarm=false_alarm, seed=seed)
+    modality = str(asked.manifest["modality"])
+    inputs = [] if source is None else [source]
+    examples = data.find_inputs(inputs, modality, input_column=input_column, kept_columns=asked.columns)
+    return watched.watch_inputs(
+        asked, examples, most=most, false_alarm=false_alarm, seed=seed, progress=listener.progress
+    )
 
 
 def inspect(
@@ -246,6 +284,69 @@ def inspect(
     counts = Counter(name for one in found.scanned.examples for name in data.names(one.label, form))
     files = len(found.scanned.examples) + len(found.set_aside)
     return Inspected(files, dict(sorted(counts.items())), found.findings)
+
+
+def compress(  # noqa: PLR0913 - one flat list of what a person may ask, all but the first by name
+    model: str | Path,
+    *,
+    method: str,
+    out: str | Path,
+    max_drop: float = 1.0,
+    force: bool = False,
+    data: str | Path | None = None,
+    settings: Mapping[str, Any] = MappingProxyType({}),
+    seed: int = 0,
+    listener: Listener = SILENT,
+) -> Smaller:
+    """Write a smaller or faster form of a model folder, scored on the same locked test items before and after.
+
+    ``data`` says where the data of its fit lie now. Raises ContractError where more than ``max_drop`` points are lost
+    and ``force`` is not given, UnknownNameError, SettingError, NotInstalledError, and DataError without those items.
+    """
+    chosen = compression.REGISTRY.create(method, settings)
+    if absent := chosen.missing():
+        do = f"pip install {absent}"
+        raise NotInstalledError(must(f"what {method} needs", "installed", f"no {absent}", do))
+    terms = contract.Terms(max_drop=max_drop, force=force, source=data, seed=seed)
+    made, kept = contract.compress(Path(model), method, chosen, out=Path(out), terms=terms, listener=listener)
+    return Smaller(made, str(out), method, kept)
+
+
+def bench(
+    models: str | Path | Sequence[str | Path],
+    *,
+    data: str | Path | None = None,
+    listener: Listener = SILENT,
+) -> contract.Bench:
+    """Measure every form in which model folders can be run here: latency, throughput, size, and score.
+
+    Raises ArtifactError for a folder that is no model, SettingError where they take different inputs.
+    """
+    folders = [models] if isinstance(models, str | Path) else models
+    return contract.bench([Path(one) for one in folders], source=data, listener=listener)
+
+
+def export(
+    model: str | Path | Model,
+    out: str | Path,
+    *,
+    format: str = "onnx",
+    triton: str | None = None,
+    data: str | Path | None = None,
+    force: bool = False,
+    seed: int = 0,
+    listener: Listener = SILENT,
+) -> Exported:
+    """Write a model as a file of another format, its answers compared with the model's; `docs/export.md` tells of it.
+
+    ``out`` is the file, or a folder; with ``triton``, the model's name, a model repository of Triton. The comparison is
+    made on inputs of ``data``, else of the training data where they can still be read, else on noise drawn from
+    ``seed``. ``force`` replaces what is there.
+    Raises UnknownNameError, NotInstalledError, ArtifactError, DataError, and SettingError where the format cannot hold
+    the network.
+    """
+    fitted = model if isinstance(model, Model) else load(model)
+    return fitted.export(out, format=format, triton=triton, data=data, force=force, seed=seed, listener=listener)
 
 
 def show(folder: str | Path) -> dict[str, Any]:
@@ -269,8 +370,10 @@ def listing(what: str, *, settings: bool = False, modality: str | None = None) -
         "preprocess": preprocess,
         "tasks": tasks,
         "runtimes": runtimes,
+        "exporters": exporters,
         "readers": readers,
         "descriptors": descriptors,
+        "compressions": compression,
     }
     registry: Any = folders[what].REGISTRY
     names = (modality,) if what == "preprocess" and modality else registry.names()

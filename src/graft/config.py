@@ -61,6 +61,9 @@ class Recipe(BaseModel):
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where to compute")
     runtime: str = Field("auto", description="what runs the frozen part: auto, torch, openvino or onnxruntime")
     max_pixels: int = Field(100_000_000, ge=1, description="larger images are refused, as a guard against bombs")
+    abstain: float | None = Field(
+        None, gt=0, lt=1, description="share of accepted answers that may be wrong; none: also unsure ones are accepted"
+    )
     slim: bool = Field(False, description="leave frozen weights out of the model folder and name their source")
     seed: int = Field(0, ge=0, lt=2**32, description="decides everything that is drawn at random")
 

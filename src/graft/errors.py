@@ -7,6 +7,7 @@ GraftError
 ├── UnreadableInputError   (ValueError)        one input cannot be decoded; it is set aside
 ├── WeightsError           (ValueError)        weights are absent, changed, or of the wrong shape
 ├── ArtifactError          (ValueError)        a model folder is absent, changed, or too new
+├── ContractError          (ValueError)        a compressed model loses more than it may
 ├── StoreError             (OSError)           the activation store cannot be written or read
 ├── LockedError            (PermissionError)   the test part was asked for a second time
 ├── NotInstalledError      (ImportError)       an extra package is needed
@@ -43,6 +44,10 @@ class WeightsError(GraftError, ValueError):
 
 class ArtifactError(GraftError, ValueError):
     """A model folder is absent, changed, or written by a newer Graft."""
+
+
+class ContractError(GraftError, ValueError):
+    """A compressed model loses more on the locked test items than it may."""
 
 
 class StoreError(GraftError, OSError):

@@ -219,7 +219,12 @@ def test_the_old_folder_goes_when_the_new_one_is_there(assembled, tmp_path, monk
     artifact.save(out, assembled)
     (out / "mine.txt").write_text("of the old one")
     artifact.save(out, assembled, extras=lambda folder: (folder / "new.txt").write_text("of the new one"))
-    assert sorted(one.name for one in out.iterdir()) == ["graft.json", "new.txt", "weights.safetensors"]
+    assert sorted(one.name for one in out.iterdir()) == [
+        "doubt.safetensors",
+        "graft.json",
+        "new.txt",
+        "weights.safetensors",
+    ]
     assert [one.name for one in tmp_path.iterdir()] == ["model"]
 
 

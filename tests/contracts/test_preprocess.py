@@ -171,3 +171,19 @@ def test_bad_content_is_one_error_and_a_finding(name, spec, content):
         with pytest.raises(UnreadableInputError) as caught:
             ask(content)
         assert "\n" not in str(caught.value)
+
+
+def test_a_way_to_spoil_an_input_changes_it_and_is_decided_by_the_seed(spec, samples):
+    if not spec.spoilt:
+        pytest.skip("it says that it has none")
+    assert spec.check_augmentation(spec.spoilt)
+    decoded = spec.decode(samples[0])
+    plain = spec.fit(decoded)
+    found = [spec.augmented(decoded, spec.spoilt, seed) for seed in range(8)]
+    for seed, one in enumerate(found):
+        assert one.shape == spec.shape
+        assert one.dtype == np.dtype(spec.dtype)
+        assert np.isfinite(one).all()
+        assert np.array_equal(one, spec.augmented(decoded, spec.spoilt, seed))
+        assert not np.array_equal(one, plain)
+    assert len({one.tobytes() for one in found}) > 1

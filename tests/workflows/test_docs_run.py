@@ -1,6 +1,7 @@
 """Runs what docs/ shows, Python and commands, page by page, in a folder that holds what the pages speak of."""
 
 import io
+import json
 import re
 import shlex
 import shutil
@@ -12,7 +13,10 @@ import pytest
 from sklearn import datasets
 
 import docs_desk
+import graft
 import quick_fit
+from graft.contract import speed
+from graft.serving import drift
 
 DOCS = sorted((Path(__file__).parents[2] / "docs").glob("*.md"))
 DISTANT = ("wav2vec2-base", "facebook/")
@@ -20,6 +24,11 @@ DISTANT = ("wav2vec2-base", "facebook/")
 TINY = ("--backbone", "test_efficientnet", "--weights", "random")
 PICTURED = ("photos", "recordings", "clips", "labels", "prices")
 """Data that the tiny network takes."""
+QUICKER = {
+    "int8": ("--set", "inputs=4", "--set", "tolerance=1000000", "--force"),
+    "binary": ("--set", "epochs=1"),
+}
+"""Random weights lose much in 8 bits, finding the layers that need more takes long, and trained for long they diverge."""
 
 
 def blocks(language: str):
@@ -32,6 +41,8 @@ PYTHON = [pytest.param(text, id=f"{file.name}-{number}") for number, (file, text
 PAGES: dict[str, list[str]] = {}
 for page, block in blocks("console"):
     shown = [line.removeprefix("$ ") for line in block.splitlines() if line.startswith("$ graft ")]
+    # A server goes on until it is stopped.
+    shown = [line for line in shown if not line.startswith("graft serve ")]
     PAGES.setdefault(page.name, []).extend(line for line in shown if line not in PAGES.get(page.name, []))
 
 
@@ -45,6 +56,10 @@ def furnished(tmp_path_factory) -> Path:
         for data, out, network in (("photos", "model", TINY), ("tickets.csv", "tickets", ())):
             fitted = quick_fit.run_graft("fit", folder / data, "--out", folder / out, *network, *quick)
             assert fitted.code == 0, fitted.err
+        model = graft.load(folder / "model")
+        rolling = drift.Rolling(model.caution.doubt)
+        rolling.add(model.embed(sorted((folder / "new_photos").iterdir())))
+        (folder / "statistics.json").write_text(json.dumps(rolling.to_json()), "utf-8")
     settings = (
         "backbone: test_efficientnet\nweights: random\nruntime: torch:float32\naugment: none\nstrategy: partial\n"
     )
@@ -58,12 +73,15 @@ def desk(furnished, tmp_path, monkeypatch) -> Path:
     here = shutil.copytree(furnished, tmp_path / "desk")
     monkeypatch.chdir(here)
     monkeypatch.setattr("typer.launch", lambda address: 0)
+    monkeypatch.setattr(speed, "SECONDS", 0.01)
     return here
 
 
 @pytest.mark.parametrize("text", PYTHON)
 def test_python(desk, text):
     names: dict[str, object] = {}
+    if "model.onnx" in text:
+        assert quick_fit.run_graft("export", "model", "--out", "model.onnx").code == 0
     exec(compile(text, "docs", "exec"), names)
     if "search" in names:
         photos = sorted((desk / "photos").rglob("*.jpg"))[:12]
@@ -76,6 +94,9 @@ def test_commands(desk, page, monkeypatch):
     """All commands of a page, one after the other: a model that one writes is the next one's."""
     if page == "demo.md":
         few_digits(monkeypatch)
+    if page == "bench.md":
+        # Exporting each form for it takes half a minute; tests/cli/test_compress.py measures it too.
+        monkeypatch.setattr("graft.runtimes.onnxruntime.Onnxruntime.missing", classmethod(lambda cls: "onnxruntime"))
     for line in PAGES[page]:
         words = shlex.split(line, comments=True)[1:]
         for sign in "><":
@@ -84,6 +105,7 @@ def test_commands(desk, page, monkeypatch):
                 words, file = words[:place], words[place + 1]
                 if sign == "<":
                     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((desk / file).read_bytes())))
+        words += [more for method, short in QUICKER.items() if method in words for more in short]
         ran = quick_fit.run_graft(*(quickened(words, desk) if words[0] == "fit" else words))
         assert "Traceback" not in ran.err, line
         if any(name in line for name in DISTANT):

@@ -101,7 +101,7 @@ def test_from_fit_to_evaluate(graft, probe):
     assert judged["model"] == str(probe.folder)
     answers = graft("predict", probe.folder, probe.photos, "--json", "--seed", 1).json["predictions"]
     assert len(answers) == 36
-    assert all(set(one) == {"input", "label", "probability"} for one in answers)
+    assert all(set(one) == {"input", "label", "probability", "accepted", "reason"} for one in answers)
     right = [one["label"] == Path(one["input"]).parent.name for one in answers]
     assert sum(right) / 36 == judged["test"]["accuracy"]["value"]
     assert all(1 / 3 <= one["probability"] <= 1 for one in answers)
@@ -143,7 +143,8 @@ def test_cache_counts_and_clears(graft, photos, tmp_path, cache):
     graft("fit", photos(), "--out", tmp_path / "model", *PROBE)
     full = graft("cache", "--json", "--seed", 0).json
     assert full["bytes"] > 36 * 100
-    assert any(one["records"] == 36 and "test_efficientnet" in one["what"] for one in full["shelves"])
+    # Further ones are of validation photos that were spoilt to see whether the model notices.
+    assert any(36 <= one["records"] < 2 * 36 and "test_efficientnet" in one["what"] for one in full["shelves"])
     assert "test_efficientnet" in graft("cache").out
     cleared = graft("cache", "--clear", "--json").json
     assert (cleared["freed"], cleared["bytes"], cleared["shelves"]) == (full["bytes"], 0, [])

@@ -108,7 +108,7 @@ def test_the_model_is_the_same_after_loading(fitted, graft):
 def test_numbers_are_predicted_with_their_range(numbers, graft):
     files = [numbers.photos.parent / f"{row}.png" for row in range(20)]
     found = graft("predict", numbers.folder, *files, "--json").json["predictions"]
-    assert set(found[0]) == {"input", "value", "low", "high"}
+    assert set(found[0]) == {"input", "value", "low", "high", "accepted", "reason"}
     truth = {row["path"]: float(row["label"]) for row in rows_of(numbers.photos)}
     said = np.array([one["value"] for one in found])
     real = np.array([truth[f"{row}.png"] for row in range(20)])
@@ -127,7 +127,7 @@ def test_numbers_are_predicted_with_their_range(numbers, graft):
 def test_sets_are_predicted_label_by_label(sets, graft):
     files = [sets.photos.parent / f"{row}.png" for row in range(30)]
     found = graft("predict", sets.folder, *files, "--json").json["predictions"]
-    assert set(found[0]) == {"input", "labels", "probability", "probabilities"}
+    assert set(found[0]) == {"input", "labels", "probability", "probabilities", "accepted", "reason"}
     table = rows_of(sets.photos)
     right = [
         set(one["labels"]) == {name for name in COLOURS if row[name] == "1"}

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,13 +19,17 @@ from torch import nn
 
 from graft import backbones, heads, preprocess, tasks
 from graft.artifact import manifest as manifests
+from graft.artifact.storage import Storage, decode, encode
 from graft.backbones import Backbone, Stage
+from graft.doubt import kept as doubt_file
+from graft.doubt.judging import Doubt
 from graft.errors import ArtifactError, must
 from graft.fusion import Beside
 from graft.heads import Head
 from graft.tasks import Task
 
 WEIGHTS = "weights.safetensors"
+NETWORK = "network.onnx"
 BODY = "stages."
 TOP = "head."
 BESIDE = "beside."
@@ -45,6 +49,10 @@ class Assembled:
     manifest: Mapping[str, Any]
     beside: Beside | None = None
     """What the head takes beside the backbone's features."""
+    doubt: Doubt | None = None
+    """What the model does not know; None where that was not measured."""
+    network: bytes | None = field(default=None, repr=False)
+    """An ONNX file that gives what the backbone gives and is run instead of it; its stages then hold no weights."""
 
     @property
     def cut(self) -> int:
@@ -125,20 +133,26 @@ def save(
         out.parent.mkdir(parents=True, exist_ok=True)
         _sweep(out)
         work = Path(tempfile.mkdtemp(prefix=f".{out.name}-{os.getpid()}-", dir=out.parent))
-        tensors = backbones.tensors_of(model.backbone)
+        tensors = backbones.tensors_of(model.backbone) if model.network is None else {}
         if slim:
             kept = tuple(f"{BODY}{i}." for i in range(model.cut, model.backbone.n_stages))
             tensors = {name: value for name, value in tensors.items() if name.startswith(kept)}
         tensors |= {f"{TOP}{name}": value for name, value in model.head.state_dict().items()}
+        tensors = encode(tensors, Storage.from_json(model.manifest.get("storage", {})))
         learned = model.beside.arrays() if model.beside else {}
         tensors |= {f"{BESIDE}{name}": torch.tensor(value) for name, value in learned.items()}
         save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, work / WEIGHTS)
-        manifest = {**model.manifest, "slim": slim, "files": {WEIGHTS: manifests.file_hash(work / WEIGHTS)}}
-        sealed = manifests.write(work, manifest)
+        files = [work / WEIGHTS, *([doubt_file.write(work, model.doubt)] if model.doubt else [])]
+        if model.network is not None:
+            (work / NETWORK).write_bytes(model.network)
+            files.append(work / NETWORK)
+        hashes = {one.name: manifests.file_hash(one) for one in files}
+        sealed = manifests.write(work, {**model.manifest, "slim": slim, **_doubts(model), "files": hashes})
         extras(work)
         # What mkdtemp and safetensors make is for the owner alone; a model folder is as any other folder.
         work.chmod(0o755)
-        (work / WEIGHTS).chmod(0o644)
+        for one in files:
+            one.chmod(0o644)
         _swap(work, out)
     except OSError as error:
         do = "Free some space or take another --out; what was computed is kept in the activation store"
@@ -197,7 +211,51 @@ def _exchange(one: Path, other: Path) -> bool:
 
 def put(model: Assembled, manifest: Mapping[str, Any]) -> Assembled:
     """Return the model with another manifest, sealed."""
-    return replace(model, manifest=manifests.seal({"files": {}, "slim": False, **manifest}))
+    return replace(model, manifest=manifests.seal({"files": {}, "slim": False, **manifest, **_doubts(model)}))
+
+
+def _doubts(model: Assembled) -> dict[str, Any]:
+    return {"doubt": doubt_file.told(model.doubt) if model.doubt else None}
+
+
+def doubting(folder: Path, change: Callable[[Doubt], Doubt]) -> manifests.Manifest:
+    """Write what a model does not know anew, as ``change`` makes it, and return the manifest; the weights stay.
+
+    The folder is exchanged in one step, as ``save`` does. Raises ArtifactError for a folder without such a file.
+    """
+    manifest, out = check(folder), folder.absolute()
+    if doubt_file.NAME not in manifest["files"]:
+        raise ArtifactError(must(str(folder), f"a model with {doubt_file.NAME}", "an older one", "Fit again"))
+    doubt = change(doubt_file.read(folder / doubt_file.NAME))
+    work = Path(tempfile.mkdtemp(prefix=f".{out.name}-{os.getpid()}-", dir=out.parent))
+    try:
+        shutil.copytree(out, work, dirs_exist_ok=True, copy_function=_linked)
+        for name in (doubt_file.NAME, manifests.NAME):
+            (work / name).unlink()
+        told = {**manifest, "doubt": doubt_file.told(doubt), "steps": [*manifest.get("steps", []), _step(doubt)]}
+        told["files"] = {**manifest["files"], doubt_file.NAME: manifests.file_hash(doubt_file.write(work, doubt))}
+        sealed = manifests.write(work, told)
+        work.chmod(0o755)
+        _swap(work, out)
+    except OSError as error:
+        do = "Free some space, or make the folder writable"
+        raise ArtifactError(must(str(folder), "a folder that can be written", f"{error.strerror}", do)) from None
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return sealed
+
+
+def _step(doubt: Doubt) -> dict[str, Any]:
+    return {"step": "abstain", "share": doubt.abstain.asked if doubt.abstain else None}
+
+
+def _linked(source: str, target: str) -> str:
+    """Give a file a second name, or copy it where the disk cannot."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+    return target
 
 
 def check(folder: Path) -> manifests.Manifest:
@@ -211,7 +269,7 @@ def load(folder: Path) -> Assembled:
     """Return the model of a folder after its format, hashes, names and shapes were checked. Raises ArtifactError."""
     manifest = check(folder)
     try:
-        tensors = load_file(folder / WEIGHTS)
+        tensors = decode(load_file(folder / WEIGHTS), Storage.from_json(manifest.get("storage", {})))
     except SafetensorError as error:
         raise ArtifactError(must(str(folder / WEIGHTS), "a safetensors file", error, "Fit again")) from None
     told = manifest["backbone"]
@@ -222,11 +280,9 @@ def load(folder: Path) -> Assembled:
     specification = preprocess.REGISTRY.get(manifest["modality"]).from_json(manifest["preprocess"])
     head_settings = heads.REGISTRY.create(manifest["head"]["name"], manifest["head"]["settings"])
     source = source.given(specification).ending_in(head_settings.takes)
-    body = {name: value for name, value in tensors.items() if name.startswith(BODY)}
-    if manifest["slim"]:
-        body = backbones.tensors_of(source) | body
+    file = _network(folder, manifest)
     network = replace(
-        backbones.with_tensors(source, body),
+        _filled(source, tensors, manifest) if file is None else _hollow(source),
         weights=backbones.WeightsInfo(**told["weights"]),
     )
     told_task = {key: value for key, value in manifest["task"].items() if key != "name"}
@@ -234,7 +290,35 @@ def load(folder: Path) -> Assembled:
     head = head_settings.build(manifest["head_shape"], task.outputs).eval().requires_grad_(False)
     _fill(head, {n.removeprefix(TOP): value for n, value in tensors.items() if n.startswith(TOP)}, folder)
     learned = {n.removeprefix(BESIDE): value.numpy() for n, value in tensors.items() if n.startswith(BESIDE)}
-    return Assembled(network, head, task, manifest, _beside(manifest["beside"], learned, folder))
+    doubt = doubt_file.read(folder / doubt_file.NAME) if doubt_file.NAME in manifest["files"] else None
+    return Assembled(network, head, task, manifest, _beside(manifest["beside"], learned, folder), doubt, file)
+
+
+def _filled(source: Backbone, tensors: Mapping[str, torch.Tensor], manifest: Mapping[str, Any]) -> Backbone:
+    """Return the backbone with the tensors of a folder, in the sizes that pruning left."""
+    body = {name: value for name, value in tensors.items() if name.startswith(BODY)}
+    if manifest["slim"]:
+        body = backbones.tensors_of(source) | body
+    if manifest.get("pruned"):
+        source = backbones.resized(source, {name: tuple(value.shape) for name, value in body.items()})
+    return backbones.with_tensors(source, body)
+
+
+def _hollow(source: Backbone) -> Backbone:
+    """Return the backbone with stages that have no content, so that none is computed with by mistake."""
+    for stage in source.stages:
+        stage.module.to("meta")
+    return source
+
+
+def _network(folder: Path, manifest: Mapping[str, Any]) -> bytes | None:
+    """Return the file that is run instead of the stages, whose hash was checked, or None. Raises ArtifactError."""
+    if not manifest.get("network"):
+        return None
+    if NETWORK not in manifest["files"]:
+        do = "Restore the folder from where it came, or compress again"
+        raise ArtifactError(must(f"the files of {folder}", f"with {NETWORK} among them", "others", do))
+    return (folder / NETWORK).read_bytes()
 
 
 def _beside(told: Mapping[str, Any], learned: Mapping[str, np.ndarray], folder: Path) -> Beside | None:

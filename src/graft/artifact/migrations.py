@@ -5,7 +5,7 @@ from typing import Any
 
 from graft.errors import ArtifactError, must
 
-FORMAT = 2
+FORMAT = 3
 
 
 def _beside(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -17,7 +17,12 @@ def _beside(manifest: dict[str, Any]) -> dict[str, Any]:
     return {**manifest, "beside": {"features": []}}
 
 
-STEPS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _beside}
+def _doubt(manifest: dict[str, Any]) -> dict[str, Any]:
+    """From 2 to 3: a model may say what it does not know; one of format 2 cannot."""
+    return {**manifest, "doubt": None}
+
+
+STEPS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _beside, 2: _doubt}
 """``STEPS[n]`` turns a manifest of format n into one of format n + 1."""
 
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from graft.backbones._base import Backbone, Stage, WeightsInfo
     from graft.backbones._family import Family
     from graft.backbones._load import REGISTRY, load, skeleton, tensors_of, with_tensors
+    from graft.backbones._resize import reshaped, resized
     from graft.backbones._tokens import averaged, real_tokens
     from graft.backbones._weights import sha256_of
 
@@ -22,6 +23,8 @@ _LATER = {
     "skeleton": "_load",
     "tensors_of": "_load",
     "with_tensors": "_load",
+    "reshaped": "_resize",
+    "resized": "_resize",
     "averaged": "_tokens",
     "real_tokens": "_tokens",
     "sha256_of": "_weights",
@@ -39,6 +42,8 @@ __all__ = [
     "listing",
     "load",
     "real_tokens",
+    "reshaped",
+    "resized",
     "sha256_of",
     "skeleton",
     "tensors_of",

@@ -3,6 +3,8 @@
 import numpy as np
 import torch
 
+from graft.doubt.vectors import pooled
+
 
 def real_tokens(inputs: torch.Tensor) -> torch.Tensor:
     """Return (n, T): 1 for the tokens of inputs (n, T, C) that are real, 0 for padding.
@@ -19,11 +21,4 @@ def real_tokens(inputs: torch.Tensor) -> torch.Tensor:
 
 def averaged(activations: np.ndarray) -> np.ndarray:
     """Return the mean over places or real tokens, (n, C), of vectors (n, C), maps (n, C, H, W) or tokens (n, T, C)."""
-    if activations.ndim == 2 or not len(activations):
-        return activations
-    if activations.ndim == 3:
-        share = real_tokens(torch.from_numpy(activations)).numpy()[..., None]
-        tokens: np.ndarray = (activations * share).sum(axis=1) / share.sum(axis=1)
-        return tokens
-    means: np.ndarray = activations.mean(axis=(2, 3))
-    return means
+    return pooled(activations)

@@ -7,7 +7,22 @@ import typer
 from typer.core import TyperGroup
 
 from graft import __version__
-from graft.cli import cache, demo, evaluate, fit, inspect, listing, predict, show
+from graft.cli import (
+    abstain,
+    bench,
+    cache,
+    compress,
+    demo,
+    evaluate,
+    export,
+    fit,
+    inspect,
+    listing,
+    predict,
+    serve,
+    show,
+    watch,
+)
 
 
 class Verbs(TyperGroup):
@@ -31,7 +46,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Start with: graft demo    Then: graft fit photos/ --out model/",
 )
-for module in (fit, evaluate, predict, inspect, show, cache, demo):
+VERBS = (fit, evaluate, predict, abstain, watch, inspect, show, compress, bench, export, serve, cache, demo)
+for module in VERBS:
     app.command()(getattr(module, module.__name__.rpartition(".")[2]))
 app.command("list")(listing.listing)
 

@@ -23,6 +23,7 @@ def fit(
     views: Annotated[int | None, typer.Option(help="Stored views an input, for fine-tuning.")] = None,
     cut: Annotated[str | None, typer.Option(help="Where partial fine-tuning cuts: a number or a stage.")] = None,
     class_weights: Annotated[str | None, typer.Option(help="none or balanced.")] = None,
+    abstain: options.Abstain = None,
     budget: Annotated[str | None, typer.Option(help="Time to spend, such as 90s, 15m, 1h.  Default: 15m.")] = None,
     slim: Annotated[bool | None, typer.Option("--slim", help="Leave frozen weights out, name their source.")] = None,
     input_column: options.InputColumn = None,

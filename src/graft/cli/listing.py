@@ -18,8 +18,10 @@ class What(StrEnum):
     preprocess = "preprocess"
     tasks = "tasks"
     runtimes = "runtimes"
+    exporters = "exporters"
     readers = "readers"
     descriptors = "descriptors"
+    compressions = "compressions"
     metrics = "metrics"
 
 

@@ -48,7 +48,21 @@ With = Annotated[
         help="What stands beside the network's features: columns, or `graft list descriptors`. May be repeated.",
     ),
 ]
+Abstain = Annotated[
+    float | None,
+    typer.Option("--abstain", metavar="SHARE", help="Accept only so sure answers that at most this share is wrong."),
+]
+Sets = Annotated[
+    float | None,
+    typer.Option(
+        "--sets", metavar="SHARE", help="Also say which classes are possible; at most this share of sets is wrong."
+    ),
+]
 MaxPixels = Annotated[
     int | None,
     typer.Option("--max-pixels", min=1, help="Refuse larger images, a guard against decompression bombs."),
+]
+FitData = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DATA", help="Where the data of the fit lie now, if no longer where they lay."),
 ]

@@ -27,14 +27,16 @@ def predict(
         list[str] | None,
         typer.Option("--with-value", metavar="COLUMN=VALUE", help="A column that the model takes. May be repeated."),
     ] = None,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV: input, label, probability.")] = False,
+    abstain: options.Abstain = None,
+    sets: options.Sets = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV: input, label, probability, accepted, ...")] = False,
     device: options.Device = None,
     runtime: options.Runtime = None,
     max_pixels: options.MaxPixels = None,
     seed: options.Seed = None,
     as_json: options.Json = False,
 ) -> None:
-    """Answer for every input: its label and the probability; what cannot be read is named and left out."""
+    """Answer for every input: its label, the probability, and whether the answer is accepted; else why not."""
     from graft import api
 
     files = [one for one in inputs or [] if str(one) != "-"]
@@ -45,6 +47,7 @@ def predict(
         raise typer.BadParameter("Name files or folders, or give --text or --lines.", param_hint="INPUT")
     with watching(quiet=as_json or as_csv) as listener:
         asked = api.load(model, device=device or "auto", runtime=runtime or "auto", max_pixels=max_pixels)
+        asked = asked.asking(abstain=abstain, sets=sets)
         found = api.predict(asked, files, texts=texts, input_column=input_column, values=values, listener=listener)
         for one in found.set_aside:
             listener.say(f"{one.input}: {one.message}")
@@ -56,7 +59,7 @@ def predict(
     elif as_csv:
         writer = csv.writer(sys.stdout)
         rows = [cells(one.to_json(), 6) for one in found.predictions]
-        writer.writerow(rows[0] if rows else ["input", "label", "probability"])
+        writer.writerow(rows[0] if rows else ["input", "label", "probability", "accepted", "reason"])
         writer.writerows(row.values() for row in rows)
     else:
         rows = [cells(one.to_json(), 3) for one in found.predictions]
@@ -67,7 +70,9 @@ def cells(answer: Mapping[str, Any], digits: int) -> dict[str, str]:
     """Return an answer's columns as text; what is said of each label apart stays in JSON."""
     found: dict[str, str] = {}
     for name, value in answer.items():
-        if isinstance(value, list):
+        if value is None or isinstance(value, bool):
+            found[name] = {True: "yes", False: "no", None: ""}[value]
+        elif isinstance(value, list):
             found[name] = "|".join(value)
         elif isinstance(value, float):
             found[name] = f"{value:.{digits}f}" if name == "probability" else f"{value:.6g}"

@@ -1,7 +1,7 @@
 """``graft show``: what a model is, from its manifest."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -35,6 +35,7 @@ def show(
             ["classes", f"{len(told['task']['classes'])}: {', '.join(told['task']['classes'][:12])}"],
             ["data", ", ".join(f"{count} {part}" for part, count in data.get("parts", {}).items())],
             ["fingerprint", str(data.get("fingerprint", ""))],
+            ["compressed", "; ".join(map(_step, told.get("steps", ()))).strip("; ")],
             ["made", f"{told.get('created', '')} with graft {told.get('graft', '')}"],
         ]
         table("", ["", str(model)], [row for row in rows if row[1] not in ("0: ", "")])
@@ -46,6 +47,17 @@ def show(
             do = "Fit again to write one"
             raise ArtifactError(must("report.html", "in the model folder", f"none in {model}", do))
         typer.launch(report.absolute().as_uri())
+
+
+def _step(step: Mapping[str, Any]) -> str:
+    """Return what one compression did and what it cost; nothing of other steps."""
+    if step["step"] != "compress":
+        return ""
+    kept = step["contract"]
+    left = step["made"].get("left_in_float")
+    more = f", {len(left)} layers left in float: {', '.join(left[:6])}" if left else ""
+    gap = kept["difference"]
+    return f"{step['method']}, {100 * gap['value']:+.2f} points on the same {gap['n']} items{more}"
 
 
 def _field(told: Mapping[str, float] | None) -> str:

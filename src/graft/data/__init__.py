@@ -1,6 +1,7 @@
 """Labelled data as the person has them: found, read once, split, audited; no model is known here."""
 
 from graft.data.audit import audit, class_sizes, exact_duplicates
+from graft.data.collecting import write_to_label
 from graft.data.columns import as_number, cells_of, kind_of, telling_columns, with_columns
 from graft.data.dataset import Dataset, SetAside
 from graft.data.duplicates import near_duplicates
@@ -40,4 +41,5 @@ __all__ = [
     "texts",
     "with_columns",
     "write_set_aside",
+    "write_to_label",
 ]

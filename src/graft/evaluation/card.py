@@ -87,6 +87,7 @@ def _text(data: ReportData) -> str:
         "`report.html` beside this file shows the rest: the ladder, confusions, calibration and mistakes as pictures.",
         "## Data",
         _data(data),
+        *(["## What it does not know", *map(_inline, data.doubts.sentences)] if data.doubts else []),
         "## Intended use and limits",
         "- For inputs like those it was measured on. Other cameras, places or times can lower every number above: "
         "`graft evaluate MODEL NEW_DATA/` measures that.\n"

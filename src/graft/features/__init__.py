@@ -3,6 +3,7 @@
 from graft.features.activations import StoredActivations
 from graft.features.extract import Extraction, extract
 from graft.features.shelf import Shelf
-from graft.features.store import ShelfInfo, Store, cache_folder
+from graft.features.store import ShelfInfo, Store
+from graft.places import cache_folder
 
 __all__ = ["Extraction", "Shelf", "ShelfInfo", "Store", "StoredActivations", "cache_folder", "extract"]

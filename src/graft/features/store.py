@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 import psutil
 
 from graft.errors import SettingError, StoreError, must
@@ -18,6 +17,7 @@ from graft.features import lock
 from graft.features.keys import shelf_name
 from graft.features.segment import ENTRY
 from graft.features.shelf import DESCRIPTION, USED, Shelf
+from graft.places import cache_folder
 
 FORMAT = 1
 """Of the files; raise it whenever they, or what is stored in them, change their meaning."""
@@ -25,15 +25,6 @@ FORMAT = 1
 LIMIT_BYTES = 20 * 10**9
 LIMIT_SHARE = 0.20
 """The default limit is the smaller of 20 GB and this share of the disk that the store has or could have."""
-
-
-def cache_folder() -> Path:
-    """Return where caches go: GRAFT_CACHE, else XDG_CACHE_HOME/graft, else the system's usual place."""
-    if named := os.environ.get("GRAFT_CACHE"):
-        return Path(named).expanduser()
-    if base := os.environ.get("XDG_CACHE_HOME"):
-        return Path(base).expanduser() / "graft"
-    return Path(platformdirs.user_cache_dir("graft", appauthor=False))
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ NAMES: dict[str, str] = {
     "shift": "moved in time by up to 20 % of its length, what leaves at one end coming in at the other",
     "noise": "white noise added, 10 to 40 dB softer than the recording",
     "masks": "two bands of frequency and two stretches of time left out (SpecAugment, Park et al. 2019)",
+    "spoilt": "drowned in noise, in exchanged pieces, or overdriven: for measuring doubt, not for training",
 }
 """Every change with a line for the help, in the order in which they are applied."""
 
@@ -34,6 +35,8 @@ VOCODER = 1024
 """Samples of a frame of the phase vocoder."""
 HOP = VOCODER // 4
 MASKS = 2
+PIECES = 24
+"""Pieces of a window that are exchanged where it is spoilt."""
 MASKED = 0.15
 """The largest share of the bands, or of the time, that one mask hides."""
 
@@ -75,11 +78,23 @@ def noise(waves: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.asarray(waves + np.float32(level) * rng.standard_normal(waves.shape, dtype=np.float32))
 
 
+def spoilt(waves: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Drown all windows in noise three times as loud, cut them into exchanged pieces, or overdrive them."""
+    way, level = int(rng.integers(3)), np.float32(np.sqrt(np.mean(np.square(waves, dtype=np.float64))))
+    if way == 0:
+        return np.asarray(waves + 3 * max(level, np.float32(1e-3)) * rng.standard_normal(waves.shape, dtype=np.float32))
+    if way == 1:
+        order = rng.permutation(PIECES)
+        return np.stack([np.concatenate([np.array_split(one, PIECES)[place] for place in order]) for one in waves])
+    return np.asarray(np.where(np.abs(waves) > level / 4, np.sign(waves), 0), np.float32)
+
+
 WAVES: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
     "gain": gain,
     "speed": speed,
     "shift": shift,
     "noise": noise,
+    "spoilt": spoilt,
 }
 
 

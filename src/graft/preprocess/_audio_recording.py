@@ -27,6 +27,7 @@ class Recording(Preprocess):
     """Sound as windows of a recording; what becomes of a window is the business of those that build on this."""
 
     modality: ClassVar[str] = "audio"
+    spoilt: ClassVar[str] = "spoilt"
     in_place: ClassVar[bool] = True
     settles: ClassVar[bool] = True
 
@@ -72,6 +73,10 @@ class Recording(Preprocess):
         """Return the windows as float32 (windows, samples), mono, at ``rate``. Raises UnreadableInputError."""
         return _audio_decode.decode(content, rate=self.rate, seconds=self.seconds, windows=self.windows)
 
+    def lasts(self, content: bytes) -> float:
+        """Return how many seconds a recording lasts. Raises UnreadableInputError."""
+        return _audio_decode.length(content)
+
     def parts(self, content: bytes) -> int:
         """Return in how many parts all of a recording is heard: 1 up to twice what ``decode`` hears, 4,096 at most.
 
@@ -88,6 +93,11 @@ class Recording(Preprocess):
         return _audio_decode.decode(
             content, rate=self.rate, seconds=self.seconds, windows=self.windows, part=number, parts=count
         )
+
+    def noise(self, seed: int) -> np.ndarray:
+        """Return windows of white noise at a quarter of full scale, float32 (windows, samples)."""
+        drawn = np.random.default_rng(seed).normal(0, 0.25, (self.windows, self.samples))
+        return np.asarray(drawn.clip(-1, 1), np.float32)
 
     @staticmethod
     def augmentations() -> Mapping[str, str]:

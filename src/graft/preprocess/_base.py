@@ -34,6 +34,8 @@ class Preprocess(ABC):
     """Whether it reads large inputs piece by piece: it is then given a memory map of them, as if it were bytes."""
     settles: ClassVar[bool] = False
     """Whether ``settled`` may change the shape, so that what a network makes of it is not known before."""
+    spoilt: ClassVar[str] = ""
+    """The augmentation that spoils an input on purpose, so that a model should notice; none: there is no such way."""
     alike: ClassVar[Alike] = Alike()
     """From when on two inputs are taken for near duplicates."""
 
@@ -84,6 +86,10 @@ class Preprocess(ABC):
         Raises UnreadableInputError with one clear sentence.
         """
 
+    def lasts(self, content: bytes) -> float:
+        """Return how many seconds an input lasts; 0 where it has no duration. Raises UnreadableInputError."""
+        return 0.0
+
     def parts(self, content: bytes) -> int:
         """Return how many times ``decode`` an input is: more than once where it is much longer than what it returns.
 
@@ -99,8 +105,16 @@ class Preprocess(ABC):
         return self.decode(content)
 
     @abstractmethod
+    def noise(self, seed: int) -> np.ndarray:
+        """Return an input drawn from ``seed``, shaped as ``decode`` does: for checks where no real one is at hand."""
+
+    @abstractmethod
     def fit(self, decoded: np.ndarray) -> np.ndarray:
         """Return view 0, not augmented: the fixed-shape array that the backbone's prefix takes."""
+
+    def fit_light(self, decoded: np.ndarray) -> np.ndarray:
+        """Return what ``fit`` does, but for roundings, without torch: for a server, which has none."""
+        return self.fit(decoded)
 
     @abstractmethod
     def augmented(self, decoded: np.ndarray, augmentation: str, seed: int) -> np.ndarray:

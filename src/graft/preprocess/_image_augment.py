@@ -6,11 +6,8 @@ from functools import lru_cache, reduce
 from operator import matmul
 
 import numpy as np
-import torch
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms.v2 import functional
 
-from graft.preprocess import _augment_names
+from graft.preprocess import _augment_names, _image_resize, _image_spoilt
 from graft.preprocess import _image_change as change
 from graft.preprocess._base import Preprocess
 
@@ -34,6 +31,7 @@ CHANGES: dict[str, change.Change] = {
     "blur": change.blur,
     "noise": change.noise,
     "erasing": change.erasing,
+    "spoilt": _image_spoilt.spoilt,
 }
 
 NAMES: dict[str, str] = {
@@ -50,6 +48,7 @@ NAMES: dict[str, str] = {
     "blur": "Gaussian blur of up to 1.5 pixels of 224",
     "noise": "Gaussian noise of up to 12 of 255 levels",
     "erasing": "a rectangle of 2 to 20 % of the area painted over, every other time (Zhong et al. 2020)",
+    "spoilt": "out of focus, in exchanged tiles, in noise, a negative or faint: for measuring doubt, not for training",
 }
 """Every change with a line for the help, in the order in which they are applied."""
 
@@ -97,11 +96,7 @@ def _random_crop(
     """Return uint8 (3, height, width): 35 to 100 % of the picture (Szegedy et al. 2015; fastai's minimum)."""
     top, left, high, wide = crop_box(decoded.shape[0], decoded.shape[1], size, rng)
     part = decoded[top : top + high, left : left + wide]
-    # torch warns of arrays that it could write to by mistake.
-    pixels = torch.from_numpy(part if part.flags.writeable else part.copy()).permute(2, 0, 1)
-    resized = functional.resize(pixels, list(size), interpolation=InterpolationMode(interpolation), antialias=True)
-    cropped: np.ndarray = resized.contiguous().numpy()
-    return cropped
+    return _image_resize.resized(part, size, interpolation)
 
 
 def crop_box(height: int, width: int, size: tuple[int, ...], rng: np.random.Generator) -> tuple[int, int, int, int]:

@@ -12,6 +12,9 @@ SHARE = 0.1
 FEWEST = 3
 """Words below which a text stays as it is: each of them may be what it means."""
 TOKENS = "tokens"
+SPOILT = "spoilt"
+_OF_SYNONYMS = 3
+"""The number of their generator."""
 PRESETS: dict[str, tuple[str, ...]] = {"none": (), "auto": ("drop", "swap"), "words": ("drop", "swap")}
 
 
@@ -32,6 +35,7 @@ NAMES = {
     "drop": "about a tenth of the words left out (at least one)",
     "swap": "two neighbouring words exchanged",
     TOKENS: "about a tenth of the tokens left out, never the first or last",
+    SPOILT: "its letters exchanged with one another: for measuring doubt, not for training",
 }
 """Every change with a line for the help, in the order in which they are applied (Wei and Zou 2019, "EDA")."""
 
@@ -57,14 +61,25 @@ def augment(text: str, augmentation: str, seed: int) -> str:
     words = text.split()
     file = _text_synonyms.parted(augmentation)[1]
     if file is not None and words:
-        words = _text_synonyms.exchange(words, file, np.random.default_rng((seed % 2**64, len(NAMES))))
+        words = _text_synonyms.exchange(words, file, np.random.default_rng((seed % 2**64, _OF_SYNONYMS)))
         text = " ".join(words)
     for number, name in enumerate(CHANGES):
         if name in check_augmentation(augmentation) and len(words) >= FEWEST:
             # A generator of the change's own, so that adding a change leaves what the others draw.
             words = CHANGES[name](words, np.random.default_rng((seed % 2**64, number)))
             text = " ".join(words)
+    if SPOILT in check_augmentation(augmentation):
+        text = _without_sense(text, np.random.default_rng((seed % 2**64, list(NAMES).index(SPOILT) + 1)))
     return text
+
+
+def _without_sense(text: str, rng: np.random.Generator) -> str:
+    """Return a text with its letters exchanged, the blanks where they were."""
+    places = [place for place, letter in enumerate(text) if not letter.isspace()]
+    found = list(text)
+    for place, taken in zip(places, rng.permutation(places), strict=True):
+        found[place] = text[taken]
+    return "".join(found)
 
 
 def without_some(ids: np.ndarray, augmentation: str, seed: int) -> np.ndarray:

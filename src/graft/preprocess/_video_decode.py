@@ -155,6 +155,12 @@ def _claimed(container: Any, stream: Any) -> float | None:
     return container.duration / 1e6 if container.duration else None
 
 
+def length(content: bytes, limits: Limits) -> float:
+    """Return how many seconds a video lasts, as its header says; 0 where it does not. Raises UnreadableInputError."""
+    with _opened(content, limits) as (container, stream):
+        return _claimed(container, stream) or 0.0
+
+
 def _span(content: bytes, limits: Limits) -> tuple[float, float]:
     """Return when the first frame is shown and how many seconds all are.
 

@@ -5,13 +5,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import torch
 from PIL import Image as Picture
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms.v2 import functional
 
 from graft.errors import SettingError, must
-from graft.preprocess import _image_augment, _image_decode, _image_features
+from graft.preprocess import _image_augment, _image_decode, _image_features, _image_resize
 from graft.preprocess._base import Facts, Preprocess, rebuilt
 from graft.preprocess._findings import Findings
 from graft.preprocess._image_inspect import Header, read_header
@@ -30,6 +27,7 @@ class Image(Preprocess):
     """Images: bytes in, uint8 (3, height, width) of ``size`` out; normalisation belongs to the backbone."""
 
     modality: ClassVar[str] = "image"
+    spoilt: ClassVar[str] = "spoilt"
 
     size: tuple[int, ...] = (224, 224)
     """Height and width in pixels of what the backbone takes."""
@@ -69,17 +67,25 @@ class Image(Preprocess):
         """Return the picture as uint8 (height, width, 3), upright RGB. Raises UnreadableInputError."""
         return _image_decode.decode(content, side=self.resize, max_pixels=self.max_pixels)
 
+    def noise(self, seed: int) -> np.ndarray:
+        """Return a picture of random pixels, uint8 (height, width, 3), as large as ``fit`` makes it."""
+        return np.random.default_rng(seed).integers(0, 256, (*self.shape[1:], 3), dtype=np.uint8)
+
     def fit(self, decoded: np.ndarray) -> np.ndarray:
         """Return view 0, uint8 (3, height, width): short side resized to ``resize``, then the centre.
 
         The reference is torchvision's Resize and CenterCrop with antialiasing, which is Pillow's resize but for
         roundings of one or two levels.
         """
-        pixels = torch.from_numpy(_narrow(decoded)).permute(2, 0, 1)
-        mode = InterpolationMode(self.interpolation)
-        resized = functional.resize(pixels, [self.resize], interpolation=mode, antialias=True)
-        cropped: np.ndarray = functional.center_crop(resized, list(self.size)).contiguous().numpy()
-        return cropped
+        pixels = _narrow(decoded)
+        resized = _image_resize.resized(pixels, _image_resize.fitting(pixels, self.resize), self.interpolation)
+        return _image_resize.centred(resized, self.size)
+
+    def fit_light(self, decoded: np.ndarray) -> np.ndarray:
+        """Return view 0 as Pillow makes it: where a place differs from ``fit``, it is by one or two levels of 255."""
+        pixels = _narrow(decoded)
+        size = _image_resize.fitting(pixels, self.resize)
+        return _image_resize.centre_by_pillow(pixels, size, self.size, self.interpolation)
 
     def augmented(self, decoded: np.ndarray, augmentation: str, seed: int) -> np.ndarray:
         """Return a view, uint8 (3, height, width), augmented as ``augmentation`` says and ``seed`` alone decides.
@@ -136,8 +142,7 @@ def _narrow(decoded: np.ndarray) -> np.ndarray:
             kept = WIDEST * short + (long - WIDEST * short) % 2
             start = (long - kept) // 2
             decoded = decoded[start : start + kept] if axis == 0 else decoded[:, start : start + kept]
-    # torch warns of arrays that it could write to by mistake.
-    return decoded if decoded.flags.writeable else decoded.copy()
+    return decoded
 
 
 SUFFIXES = {

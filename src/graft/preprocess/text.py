@@ -23,6 +23,10 @@ EXCERPT = 600
 """Characters of a text that a report shows."""
 PIECES = 60
 """Words of which a report tells what they weigh."""
+FREQUENT = (
+    "the of and to a in is it you that he was for on are with as I his they be at one have this from or had by not"
+)
+"""Words that any English vocabulary has, for inputs of no meaning."""
 INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
 """Characters of no width, which Unicode does not count as blanks."""
 _MARKS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig"))
@@ -33,6 +37,7 @@ class Text(Preprocess):
     """Texts: bytes in, token ids int32 (max_length,) out, padded at the end with -1."""
 
     modality: ClassVar[str] = "text"
+    spoilt: ClassVar[str] = "spoilt"
     # Sentences of one meaning are no copies: among the 10,003 questions of banking77 the pictures' rules join 720 sets,
     # most of them of different words. A copy also has nearly all its words, in their order.
     alike: ClassVar[Alike] = Alike(alone=0.998, both=0.9, bits=9)
@@ -107,6 +112,12 @@ class Text(Preprocess):
         """Return it as long as the longest of some texts, rounded up as ``length`` does."""
         lengths = [self.length(self.fit(self.decode(one))) for one in contents]
         return replace(self, max_length=max(4, *lengths)) if lengths else self
+
+    def noise(self, seed: int) -> np.ndarray:
+        """Return 1 to 40 frequent words in a random order, as ``decode`` does."""
+        draw = np.random.default_rng(seed)
+        words = " ".join(draw.choice(FREQUENT.split(), draw.integers(1, 41)).tolist())
+        return np.frombuffer(words.encode("utf-8"), np.uint8)
 
     def fit(self, decoded: np.ndarray) -> np.ndarray:
         """Return view 0: token ids int32 (max_length,), padded with -1."""

@@ -32,6 +32,7 @@ class Video(Preprocess):
     """Videos: bytes in, uint8 (frames, 3, height, width) out, each frame prepared as ``image`` says."""
 
     modality: ClassVar[str] = "video"
+    spoilt: ClassVar[str] = "spoilt"
     in_place: ClassVar[bool] = True
 
     image: Image = IMAGE
@@ -91,13 +92,25 @@ class Video(Preprocess):
         header = read_header(content, self._limits)
         return Facts(header.format, (header.frames, header.height, header.width), findings(header, source))
 
+    def lasts(self, content: bytes) -> float:
+        """Return how many seconds a video lasts, as its header says. Raises UnreadableInputError."""
+        return _video_decode.length(content, self._limits)
+
     def decode(self, content: bytes) -> np.ndarray:
         """Return the frames, uint8 (frames, height, width, 3), RGB, upright. Raises UnreadableInputError."""
         return _video_decode.decode(content, frames=self.frames, side=self.image.resize, limits=self._limits)
 
+    def noise(self, seed: int) -> np.ndarray:
+        """Return frames of random pixels, uint8 (frames, height, width, 3)."""
+        return np.stack([self.image.noise(seed + number) for number in range(self.frames)])
+
     def fit(self, decoded: np.ndarray) -> np.ndarray:
         """Return view 0, uint8 (frames, 3, height, width) or (3, height, width): each frame as a picture."""
         return self._shaped([self.image.fit(one) for one in decoded])
+
+    def fit_light(self, decoded: np.ndarray) -> np.ndarray:
+        """Return view 0 with each frame as Pillow makes it."""
+        return self._shaped([self.image.fit_light(one) for one in decoded])
 
     def augmented(self, decoded: np.ndarray, augmentation: str, seed: int) -> np.ndarray:
         """Return a view, shaped as ``fit`` does; what ``seed`` decides is the same for all frames.

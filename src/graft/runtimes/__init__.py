@@ -1,11 +1,26 @@
-"""Ways of running fixed weights, one file each; extraction and serving both use them."""
+"""Ways of running fixed weights, one file each; extraction and serving use them. Names are loaded on first use."""
 
-from graft.runtimes._agree import Agreement, agreement
-from graft.runtimes._base import Compiled, Runtime
-from graft.runtimes._choose import REGISTRY, choose, default_batch, prepare, recall, resolve_device
-from graft.runtimes._lengths import by_shape, whole
-from graft.runtimes._memory import Choice
-from graft.runtimes._threads import at_once, beside, limited, pool
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from graft.runtimes._agree import Agreement, agreement
+    from graft.runtimes._base import Compiled, Runtime
+    from graft.runtimes._choose import REGISTRY, choose, default_batch, prepare, recall, resolve_device
+    from graft.runtimes._file import opened
+    from graft.runtimes._lengths import by_shape, whole
+    from graft.runtimes._memory import Choice
+    from graft.runtimes._threads import at_once, beside, limited, pool
+
+_HOMES = {
+    "_agree": ("Agreement", "agreement"),
+    "_base": ("Compiled", "Runtime"),
+    "_choose": ("REGISTRY", "choose", "default_batch", "prepare", "recall", "resolve_device"),
+    "_file": ("opened",),
+    "_lengths": ("by_shape", "whole"),
+    "_memory": ("Choice",),
+    "_threads": ("at_once", "beside", "limited", "pool"),
+}
 
 __all__ = [
     "REGISTRY",
@@ -20,9 +35,17 @@ __all__ = [
     "choose",
     "default_batch",
     "limited",
+    "opened",
     "pool",
     "prepare",
     "recall",
     "resolve_device",
     "whole",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"graft.runtimes.{home}"), name)
+    raise AttributeError(f"module 'graft.runtimes' has no attribute {name!r}")

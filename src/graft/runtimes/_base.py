@@ -81,6 +81,13 @@ class Runtime(ABC):
         Raises NotInstalledError, or RuntimeError where the module cannot be converted.
         """
 
+    def read(self, content: bytes, shape: tuple[int, ...], *, batch: int, lengths: bool = False) -> Compiled:
+        """Make an ONNX network ready for inputs of ``shape``, batch axis left out; ``lengths`` as in ``compile``.
+
+        Raises RuntimeError where this runtime runs no files, or not this one.
+        """
+        raise RuntimeError(f"{type(self).__name__.lower()} runs no ONNX files")
+
 
 def padded(batch: np.ndarray, size: int) -> np.ndarray:
     """Return a contiguous batch of exactly ``size`` inputs; the missing ones are zeros. Raises ValueError if longer."""

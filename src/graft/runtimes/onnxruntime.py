@@ -94,6 +94,13 @@ class Onnxruntime(Runtime):
         except Exception as error:
             raise RuntimeError(f"ONNX Runtime cannot load it: {str(error).strip().splitlines()[0][:200]}") from error
 
+    def read(self, content: bytes, shape: tuple[int, ...], *, batch: int, lengths: bool = False) -> Compiled:
+        """Open an ONNX network, whose batch axis must be open."""
+        try:
+            return Session(content, batch=batch)
+        except Exception as error:
+            raise RuntimeError(f"ONNX Runtime cannot load it: {str(error).strip().splitlines()[0][:200]}") from error
+
 
 def export(module: nn.Module, example: np.ndarray, batch: int) -> bytes:
     """Return the module as ONNX at a fixed batch size. Raises RuntimeError where it cannot be exported."""

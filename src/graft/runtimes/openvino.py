@@ -1,13 +1,11 @@
 """OpenVINO: the fastest way found to run frozen weights on a CPU, converted straight from torch."""
 
-import sys
 import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,30 +16,9 @@ import torch
 from torch import nn
 
 from graft.errors import NotInstalledError, must
-from graft.runtimes import _blob
+from graft.runtimes import _blob, _openvino
 from graft.runtimes._base import Compiled, Runtime, padded
 from graft.runtimes._threads import limited
-
-
-@cache
-def _library() -> Any:
-    """Import OpenVINO without its telemetry, which otherwise sends an event as it is imported."""
-    name = "openvino_telemetry"
-    if name in sys.modules or "openvino" in sys.modules:
-        import openvino
-
-        return openvino
-    sys.modules[name] = None  # type: ignore[assignment]
-    try:
-        import openvino
-    finally:
-        del sys.modules[name]
-    return openvino
-
-
-@cache
-def _core() -> Any:
-    return _library().Core()
 
 
 class Requests(Compiled):
@@ -56,7 +33,7 @@ class Requests(Compiled):
 
     def stream(self, batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Yield outputs in order; several requests run while the next batches are taken."""
-        tensor = _library().Tensor
+        tensor = _openvino.library().Tensor
         idle = list(self.requests)
         running: deque[tuple[Any, Any, int]] = deque()
         try:
@@ -106,7 +83,7 @@ class Openvino(Runtime):
     @classmethod
     def candidates(cls, device: str) -> tuple[str, ...]:
         """Return bfloat16 first where the processor computes in it, then float32."""
-        able = _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        able = _openvino.core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         return ("bfloat16", "float32") if "BF16" in able else ("float32",)
 
     def compile(
@@ -135,13 +112,30 @@ class Openvino(Runtime):
         if path is not None and (content := _blob.load(path)) is not None:
             # A blob that this build cannot take is no fault: the network is converted again.
             with suppress(RuntimeError):
-                return Requests(_core().import_model(content, "CPU", settings), batch=batch)
-        compiled = _core().compile_model(convert(module, example, batch, lengths=lengths), "CPU", settings)
+                return Requests(_openvino.core().import_model(content, "CPU", settings), batch=batch)
+        compiled = _openvino.core().compile_model(convert(module, example, batch, lengths=lengths), "CPU", settings)
         if path is not None:
             # A full disk costs the next start some seconds, and this one nothing.
             with suppress(OSError):
                 _blob.save(path, compiled.export_model().getvalue())
         return Requests(compiled, batch=batch)
+
+    def read(self, content: bytes, shape: tuple[int, ...], *, batch: int, lengths: bool = False) -> Compiled:
+        """Compile an ONNX network; what it holds in 8 bits is computed in 8 bits, the rest in float32."""
+        settings = {
+            "PERFORMANCE_HINT": "THROUGHPUT" if batch > 1 else "LATENCY",
+            "INFERENCE_PRECISION_HINT": {"bfloat16": "bf16"}.get(self.precision, "f32"),
+        }
+        try:
+            model = _openvino.core().read_model(content, b"")
+            model.reshape([batch, -1, *shape[1:]] if lengths else [batch, *shape])
+            return Requests(_openvino.core().compile_model(model, "CPU", settings), batch=batch)
+        except Exception as error:
+            raise RuntimeError(f"OpenVINO cannot run the file: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 class _Held(nn.Module):
@@ -165,7 +159,7 @@ def convert(module: nn.Module, example: np.ndarray, batch: int, *, lengths: bool
     compares the outputs anyway; and as one function, since a script module for each of its submodules takes longer to
     make than all else.
     """
-    _library()
+    _openvino.library()
     from openvino.frontend import FrontEndManager  # type: ignore[import-not-found,unused-ignore]
     from openvino.frontend.pytorch.ts_decoder import (  # type: ignore[import-not-found,unused-ignore]
         TorchScriptPythonDecoder,

@@ -191,6 +191,25 @@ class Gathered:
         )
         return found.activations
 
+    def spoilt(self, cut: int, rows: np.ndarray, way: str) -> Activations:
+        """Return stored activations of rows at a cut: view 0 plain, view 1 spoilt by the augmentation ``way``."""
+        examples, hashes = self.examples(rows)
+        means = self.means
+        found = features.extract(
+            examples,
+            hashes,
+            backbone=self.backbone if cut == self.backbone.n_stages else self.short,
+            cut=cut,
+            views=2,
+            augmentation=way,
+            store=means.store,
+            device=means.device,
+            runtime=means.runtime,
+            seed=means.seed,
+            progress=lambda _, done, total: means.listener.progress("what the model knows", done, total),
+        )
+        return found.activations
+
     def material(self, strategy: Strategy, name: str, probe: Fitted | None, **more: Any) -> Material:
         """Return what a strategy is given, with its activations brought to its cut."""
         rows = self.development

@@ -1,6 +1,6 @@
 """From the rung that won to the model that is shipped: put together, calibrated, judged once on locked data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ from torch import nn
 
 from graft import artifact, evaluation
 from graft.artifact import Assembled
+from graft.doubt.judging import Doubt
 from graft.evaluation import Evaluation
 from graft.selection.gather import Added, Gathered
 from graft.selection.ladder import Climb, Rung, honest
@@ -61,6 +62,11 @@ def ship(gathered: Gathered, climbed: Climb, plan: Plan, seed: int) -> Shipped:
         )
     assembled = Assembled(network, fitted.head, gathered.task, manifest, learned)
     return Shipped(assembled, rung, temperature, test, test_rows, test_logits)
+
+
+def doubting(shipped: Shipped, doubt: Doubt | None) -> Shipped:
+    """Return the model with what it does not know."""
+    return replace(shipped, assembled=replace(shipped.assembled, doubt=doubt))
 
 
 def answers(

@@ -10,14 +10,14 @@ from graft import __version__, data
 from graft.artifact import seen
 from graft.artifact.origin import hardware, peak_rss_bytes, versions
 from graft.config import Recipe
-from graft.evaluation import LearningCurve, evaluate
+from graft.evaluation import LearningCurve, abstaining, evaluate
 from graft.evaluation import report as reports
 from graft.selection.gather import Gathered
 from graft.selection.joining import joined_verdict
 from graft.selection.ladder import Climb, Rung, honest, spoken
 from graft.selection.pictures import Album
 from graft.selection.shipping import Shipped
-from graft.types import Finding
+from graft.types import Estimate, Finding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,12 +73,28 @@ class Told:
         ]
         if self.curve is not None:
             found.append(self.curve.sentence)
+        found += self.doubts()
         warned = [one for one in self.findings if one.severity != "note"]
         if warned:
             kinds = ", ".join(sorted({one.kind.replace("_", " ") for one in warned}))
             many = f"{len(warned)} findings" if len(warned) > 1 else "one finding"
             found.append(f"The audit has {many} to look at ({kinds}), in the report.")
         return found
+
+    def doubts(self) -> list[str]:
+        """Return what is to be said of what the model does not know, and how that did on test data."""
+        doubt = self.shipped.assembled.doubt
+        if doubt is None:
+            return ["The validation data are too few to say what the model does not know."]
+        found = [doubt.abstain.sentence()] if doubt.abstain else []
+        test = doubt.facts.get("test")
+        if test and doubt.abstain and test["error"]["n"]:
+            share, error = Estimate(**test["share"]), Estimate(**test["error"])
+            found.append(
+                f"On test data {round(share.value * share.n)} of {share.n} answers were accepted, and of those "
+                f"{100 * error.value:.1f} % [{100 * error.low:.1f}, {100 * error.high:.1f}] were wrong."
+            )
+        return [*found, str(doubt.facts["sentence"])]
 
     def manifest(self) -> dict[str, Any]:
         """Return graft.json's content, not sealed yet."""
@@ -124,6 +140,7 @@ class Told:
             ladder=tuple(_rung(rung) for rung in self.climbed.rungs),
             verdict=" ".join(self.verdict()),
             curve=self.curve,
+            doubts=self._doubts(),
             mistakes=album.mistakes,
             alike=album.alike,
             suspects=album.suspects,
@@ -136,6 +153,20 @@ class Told:
             hardware=manifest["hardware"],
             versions=manifest["versions"],
             peak_rss_bytes=manifest["peak_rss_bytes"],
+        )
+
+    def _doubts(self) -> reports.Doubts | None:
+        doubt = self.shipped.assembled.doubt
+        if doubt is None:
+            return None
+        known, promised = doubt.calibration, doubt.abstain
+        return reports.Doubts(
+            sentences=tuple(self.doubts()),
+            curve=abstaining.curve(known.sure, known.right),
+            given=promised.accepted / promised.n if promised and promised.accepted else None,
+            asked=promised.asked if promised else None,
+            auroc={name: Estimate(**one) for name, one in doubt.facts["auroc"].items()},
+            score=doubt.likeness.name,
         )
 
     def _model(self) -> reports.ModelFacts:

@@ -16,6 +16,7 @@ from graft.evaluation import card
 from graft.evaluation import report as reports
 from graft.features import Store
 from graft.fusion import Named
+from graft.selection.doubting import doubts
 from graft.selection.gather import Gathered, Means, gather
 from graft.selection.journal import Journal
 from graft.selection.ladder import Climb, Rung, climb, spoken
@@ -23,7 +24,7 @@ from graft.selection.lessons import more_labels, suspects
 from graft.selection.pictures import album, mistakes
 from graft.selection.rungs import Budget, steps
 from graft.selection.settings import Plan, under
-from graft.selection.shipping import ship
+from graft.selection.shipping import doubting, ship
 from graft.selection.telling import Told
 from graft.types import Finding, Listener, digest
 
@@ -53,6 +54,9 @@ def look(recipe: Recipe, plan: Plan, dataset: Dataset, backbone: Backbone, liste
     if means.class_weights and plan.task.form != "class":
         do = "Leave it out; only the classes of a classification can be weighed"
         raise SettingError(must("class_weights", f"none with the task {recipe.task}", "'balanced'", do))
+    if recipe.abstain is not None and plan.task.form != "class":
+        do = "Leave it out; whether an input is unlike the training data is told all the same"
+        raise SettingError(must("abstain", f"left out with the task {recipe.task}", recipe.abstain, do))
     held = recipe.val_share + recipe.test_share
     if held >= 1:
         do = "Lower val_share or test_share"
@@ -102,6 +106,8 @@ def work(
         )
         chosen = time.perf_counter()
         shipped = ship(gathered, climbed, plan, recipe.seed)
+        weighed = time.perf_counter()
+        shipped = doubting(shipped, doubts(gathered, shipped, recipe.abstain, recipe.seed))
         if shipped.test is not None:
             journal.scores(shipped.rung.strategy, shipped.test.metrics, "test")
         judged = time.perf_counter()
@@ -123,7 +129,8 @@ def work(
             "loading": loaded - start,
             **gathered.seconds,
             "ladder": chosen - begun,
-            "test": judged - chosen,
+            "test": weighed - chosen,
+            "doubts": judged - weighed,
             "lessons": time.perf_counter() - judged,
             "total": time.perf_counter() - start,
         }

@@ -3,22 +3,29 @@
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from copy import copy
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import nn
 
-from graft import artifact, backbones, data, fusion, runtimes
+from graft import artifact, data, fusion, runtimes
 from graft.artifact import Assembled, seen
+from graft.doubt.vectors import pooled
 from graft.errors import UnreadableInputError
 from graft.runtimes import Choice, Compiled
+from graft.serving.caution import Caution
 from graft.serving.scores import Scores
-from graft.types import Example, Progress, silent
+from graft.types import Example, Listener, Progress, silent
+
+if TYPE_CHECKING:
+    from graft.exporters import Exported
+
+SILENT = Listener()
 
 CHUNK = 64
 """Inputs that are decoded ahead; bounds the memory of a prediction over any number of files."""
@@ -41,9 +48,16 @@ class Prediction:
     """(classes,) float64, after temperature scaling; for a number the number itself, (1,)."""
     told: Mapping[str, Any]
     """The answer as plain JSON data."""
+    accepted: bool | None = None
+    """Whether the answer is given; None where the model does not know what it does not know."""
+    reason: str | None = None
+    """Why it is not given: ``unsure`` or ``unlike the training data``."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return ``{"input", "label", "probability"}``; sets have ``labels``, numbers ``value``, ``low``, ``high``."""
+        """Return ``{"input", "label", "probability", "accepted", "reason"}``, and ``set`` where it was asked for.
+
+        Sets of labels have ``labels``, numbers ``value``, ``low``, ``high``.
+        """
         return {"input": self.input, **self.told}
 
 
@@ -71,6 +85,18 @@ class Features:
     """The decoded parts of a long input that come after the first."""
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What a model makes of inputs, before it is put into words."""
+
+    logits: np.ndarray
+    """(readable, outputs) float32."""
+    vectors: np.ndarray
+    """(readable, features) float32, the network's features, maps and tokens averaged."""
+    failed: Mapping[int, str]
+    """By position, why the others could not be read."""
+
+
 class Model:
     """An adapted network with its preprocessing, classes and calibration."""
 
@@ -85,6 +111,9 @@ class Model:
         self.choice: Choice | None = None
         """How the network is run, once it was asked."""
         self._compiled: Compiled | None = None
+        task = assembled.task
+        self.caution = Caution(assembled.doubt, task.form, task.classes)
+        """Which answers are given, and what is said with them."""
 
     def __getstate__(self) -> dict[str, Any]:
         # What a runtime compiled belongs to this process; a copy compiles its own when it is asked.
@@ -106,6 +135,11 @@ class Model:
         return self.assembled.beside.columns if self.assembled.beside else ()
 
     @property
+    def compressed(self) -> tuple[str, ...]:
+        """The methods that it was compressed by, in their order."""
+        return tuple(one["method"] for one in self.manifest.get("steps", ()) if one["step"] == "compress")
+
+    @property
     def report(self) -> Scores:
         """The metrics on the locked test part, with n and 95 % intervals."""
         return Scores.from_json(self.manifest.get("test", {}))
@@ -113,7 +147,8 @@ class Model:
     def __repr__(self) -> str:
         told = self.manifest
         answers = f"{len(self.classes)} classes" if self.classes else "numbers"
-        return f"<graft.Model {told['backbone']['name']}, cut {told['cut']}, {answers}>"
+        made = "".join(f", {one}" for one in self.compressed)
+        return f"<graft.Model {told['backbone']['name']}, cut {told['cut']}, {answers}{made}>"
 
     def predict(
         self, inputs: Sequence[object], *, columns: Mapping[str, Sequence[object]] | None = None
@@ -133,16 +168,29 @@ class Model:
         found = [one.probabilities for one in self.predict(inputs, columns=columns)]
         return np.stack(found) if found else np.zeros((0, len(self.classes)))
 
+    def asking(self, *, abstain: float | None = None, sets: float | None = None) -> "Model":
+        """Return the same model with another promise, and with prediction sets (of numbers, ranges).
+
+        ``abstain`` is the share of accepted answers that may be wrong, ``sets`` that of sets that may miss the truth.
+        Raises SettingError for shares that are none or a task that has no such things, ArtifactError for an old model.
+        """
+        changed = copy(self)
+        changed.caution = self.caution.asking(abstain=abstain, sets=sets)
+        return changed
+
     def embed(self, inputs: Sequence[object]) -> np.ndarray:
         """Return the backbone's features, (n, features) float32; maps and tokens are averaged."""
         rows: list[np.ndarray] = []
         for _, outcome in self._features(self._examples(inputs), silent):
             if isinstance(outcome, UnreadableInputError):
                 raise outcome
-            rows.append(backbones.averaged(np.stack([one.network for one in outcome])).mean(axis=0))
+            rows.append(_vector(outcome)[0])
+        return np.stack(rows) if rows else np.zeros((0, self._width), np.float32)
+
+    @property
+    def _width(self) -> int:
         shape = self.assembled.backbone.stages[-1].shape
-        size = shape[1] if len(shape) == 2 else shape[0]
-        return np.stack(rows) if rows else np.zeros((0, size), np.float32)
+        return shape[1] if len(shape) == 2 else shape[0]
 
     def answers(self, examples: Sequence[Example], *, progress: Progress = silent) -> Iterator[Prediction | SetAside]:
         """Yield the answer to each example in order, and a SetAside for what cannot be read."""
@@ -153,19 +201,31 @@ class Model:
                 continue
             logits = self._head(outcome)
             (found,) = self.assembled.task.answers(logits, float(self.manifest["temperature"]))
-            yield Prediction(example.source, found.label, found.probability, found.outputs, found.told)
+            sure = None if found.probability is None else np.array([found.probability])
+            verdicts = self.caution.verdicts(_vector(outcome), sure)
+            verdict = verdicts[0] if verdicts else None
+            told = self.caution.told(found.told, found.outputs, verdict)
+            judged = (verdict.accepted, verdict.reason) if verdict else (None, None)
+            yield Prediction(example.source, found.label, found.probability, found.outputs, told, *judged)
 
     def logits(self, examples: Sequence[Example], *, progress: Progress = silent) -> tuple[np.ndarray, dict[int, str]]:
         """Return logits (readable, outputs) float32 and, by position, why the others could not be read."""
+        found = self.measured(examples, progress=progress)
+        return found.logits, dict(found.failed)
+
+    def measured(self, examples: Sequence[Example], *, progress: Progress = silent) -> Measured:
+        """Return logits and features of examples, and why some could not be read."""
         fusion.refuse_incomplete(examples, self.columns)
-        rows: list[np.ndarray] = []
+        rows: list[np.ndarray] = [np.zeros((0, self.assembled.task.outputs), np.float32)]
+        vectors: list[np.ndarray] = [np.zeros((0, self._width), np.float32)]
         failed: dict[int, str] = {}
         for number, (_, outcome) in enumerate(self._features(examples, progress)):
             if isinstance(outcome, UnreadableInputError):
                 failed[number] = str(outcome)
             else:
                 rows.append(self._head(outcome))
-        return np.concatenate([np.zeros((0, self.assembled.task.outputs), np.float32), *rows]), failed
+                vectors.append(_vector(outcome))
+        return Measured(np.concatenate(rows), np.concatenate(vectors), failed)
 
     def seen(self, examples: Sequence[Example]) -> int:
         """Return how many of the examples the model was fitted on. Raises OSError for one that cannot be read."""
@@ -175,6 +235,31 @@ class Model:
     def save(self, folder: str | Path) -> "Model":
         """Write the model as a folder of data and return the model as it was written. Raises ArtifactError."""
         return Model(artifact.save(Path(folder), self.assembled), runtime=self.runtime, device=self.device)
+
+    def export(
+        self,
+        out: str | Path,
+        *,
+        format: str = "onnx",
+        triton: str | None = None,
+        data: str | Path | None = None,
+        force: bool = False,
+        seed: int = 0,
+        listener: Listener = SILENT,
+    ) -> "Exported":
+        """Write the model as a file of another format, its answers compared with the model's.
+
+        ``out`` is the file, or a folder; with ``triton``, the model's name, a model repository of Triton. The
+        comparison is made on inputs of ``data``, else of the training data where they can still be read, else on noise
+        drawn from ``seed``. ``force`` replaces what is there.
+        Raises UnknownNameError, NotInstalledError, ArtifactError, DataError, and SettingError where the format cannot
+        hold the network.
+        """
+        from graft import exporters
+
+        return exporters.export(
+            self.assembled, out, format=format, triton=triton, data=data, force=force, seed=seed, listener=listener
+        )
 
     def _examples(self, inputs: Sequence[object]) -> Sequence[Example]:
         return data.from_objects(inputs, modality=str(self.manifest["modality"])).examples
@@ -241,22 +326,41 @@ class Model:
         backbone = self.assembled.backbone
         used = [one[: backbone.preprocess.length(one)] for one in inputs]
         if self._compiled is None:
-            self._compiled, self.choice = runtimes.choose(
-                self._network(),
-                runtimes.by_shape(used, CHUNK)[0][1],
-                expected=self.expected,
-                device=self.device,
-                runtime=self._wish(),
-                # One form for one input and for many: an answer does not depend on what else was asked.
-                batch=1 if runtimes.resolve_device(self.device) == "cpu" else None,
-                lengths=backbone.preprocess.varies,
-            )
+            # One form for one input and for many: an answer does not depend on what else was asked.
+            size = 1 if runtimes.resolve_device(self.device) == "cpu" else None
+            self._compiled, self.choice = self.ready(runtimes.by_shape(used, CHUNK)[0][1], size)
         batches = runtimes.by_shape(used, self._compiled.batch)
         shape = backbone.stages[-1].shape
         found = np.empty((len(used), *shape), np.float32)
         for (positions, _), output in zip(batches, self._compiled.stream(one for _, one in batches), strict=True):
             found[positions] = runtimes.whole(output, shape)
         return found
+
+    def ready(self, sample: np.ndarray, batch: int | None) -> tuple[Compiled, Choice]:
+        """Return the network made ready for a batch size, and how it is run: preprocessed inputs (n, ...) to features.
+
+        ``sample`` are such inputs, from 1 to a batch; without a size it is the device's own. The caller closes it.
+        Raises SettingError, NotInstalledError, or RuntimeError where it cannot be run as was asked.
+        """
+        backbone, lengths = self.assembled.backbone, self.assembled.backbone.preprocess.varies
+        if self.assembled.network is not None:
+            return runtimes.opened(
+                self.assembled.network,
+                sample.shape[1:],
+                batch=batch or 1,
+                device=self.device,
+                runtime=self.runtime,
+                lengths=lengths,
+            )
+        return runtimes.choose(
+            backbone.prefix(backbone.n_stages),
+            sample,
+            expected=self.expected,
+            device=self.device,
+            runtime=self._wish(),
+            batch=batch,
+            lengths=lengths,
+        )
 
     def _wish(self) -> str:
         """Return the runtime that was asked for, else the one that the fit chose: every copy then answers alike."""
@@ -268,9 +372,11 @@ class Model:
         missing = known["runtime"] not in runtimes.REGISTRY.names() or runtimes.REGISTRY.get(known["runtime"]).missing()
         return "auto" if missing else f"{known['runtime']}:{known['precision']}"
 
-    def _network(self) -> nn.Module:
-        backbone = self.assembled.backbone
-        return backbone.prefix(backbone.n_stages)
+
+def _vector(seen: Sequence[Features]) -> np.ndarray:
+    """Return the network's features of an input, (1, features) float32: the mean of its parts."""
+    found: np.ndarray = pooled(np.stack([one.network for one in seen])).mean(axis=0, keepdims=True)
+    return found
 
 
 def _readable(answer: Prediction | SetAside) -> Prediction:

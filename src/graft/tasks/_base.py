@@ -3,13 +3,16 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-import torch
 
 from graft.errors import SettingError, must
 from graft.types import LabelForm
+
+if TYPE_CHECKING:
+    # A server answers by tasks and has no torch.
+    import torch
 
 
 @dataclass(frozen=True)
@@ -86,12 +89,12 @@ class Task(ABC):
 
     @abstractmethod
     def loss(
-        self, logits: torch.Tensor, targets: torch.Tensor, *, label_smoothing: float, weights: torch.Tensor | None
-    ) -> torch.Tensor:
+        self, logits: "torch.Tensor", targets: "torch.Tensor", *, label_smoothing: float, weights: "torch.Tensor | None"
+    ) -> "torch.Tensor":
         """Return the mean loss; ``targets`` may be soft (n, outputs) after mixup; ``weights`` is per class."""
 
     @abstractmethod
-    def soft(self, targets: torch.Tensor) -> torch.Tensor:
+    def soft(self, targets: "torch.Tensor") -> "torch.Tensor":
         """Return targets in the form that mixup can blend, (n, outputs) float32."""
 
     def probabilities(self, logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:

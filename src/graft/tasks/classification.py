@@ -3,14 +3,15 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import torch
-from torch.nn import functional
 
 from graft.errors import DataError, must, unknown_name
 from graft.tasks._base import Answer, Mistake, Task
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,16 +72,20 @@ class Classification(Task):
         return np.asarray(np.log(counts / counts.sum()), dtype=np.float32)
 
     def loss(
-        self, logits: torch.Tensor, targets: torch.Tensor, *, label_smoothing: float, weights: torch.Tensor | None
-    ) -> torch.Tensor:
+        self, logits: "torch.Tensor", targets: "torch.Tensor", *, label_smoothing: float, weights: "torch.Tensor | None"
+    ) -> "torch.Tensor":
         """Return the mean cross-entropy, weighted by class; hard (n,) and soft (n, outputs) targets agree."""
+        from torch.nn import functional
+
         if not targets.is_floating_point():
             return functional.cross_entropy(logits, targets, weights, label_smoothing=label_smoothing)
         total = functional.cross_entropy(logits, targets, weights, label_smoothing=label_smoothing, reduction="sum")
         return total / ((targets @ weights).sum() if weights is not None else len(targets))
 
-    def soft(self, targets: torch.Tensor) -> torch.Tensor:
+    def soft(self, targets: "torch.Tensor") -> "torch.Tensor":
         """Return class indices (n,) as one-hot rows (n, outputs) float32."""
+        from torch.nn import functional
+
         return functional.one_hot(targets, self.outputs).float()
 
     def probabilities(self, logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:

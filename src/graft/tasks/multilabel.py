@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
-import torch
 from scipy.special import expit
-from torch.nn import functional
 
 from graft.data.labels import joined, parted
 from graft.errors import DataError, must, unknown_name
 from graft.tasks._base import Answer, Mistake, Task
 from graft.tasks.classification import natural
 from graft.types import LabelForm
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,13 +78,15 @@ class Multilabel(Task):
         return np.asarray(np.log(there / (len(targets) + 1 - there)), dtype=np.float32)
 
     def loss(
-        self, logits: torch.Tensor, targets: torch.Tensor, *, label_smoothing: float, weights: torch.Tensor | None
-    ) -> torch.Tensor:
+        self, logits: "torch.Tensor", targets: "torch.Tensor", *, label_smoothing: float, weights: "torch.Tensor | None"
+    ) -> "torch.Tensor":
         """Return the mean binary cross-entropy over inputs and labels, each label counting by its weight."""
+        from torch.nn import functional
+
         smooth = targets * (1 - label_smoothing) + 0.5 * label_smoothing
         return functional.binary_cross_entropy_with_logits(logits, smooth, weights)
 
-    def soft(self, targets: torch.Tensor) -> torch.Tensor:
+    def soft(self, targets: "torch.Tensor") -> "torch.Tensor":
         """Return the targets, which blend as they are."""
         return targets
 

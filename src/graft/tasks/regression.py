@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
-import torch
-from torch.nn import functional
 
 from graft.errors import DataError, must
 from graft.tasks._base import Answer, Mistake, Task
 from graft.types import LabelForm
+
+if TYPE_CHECKING:
+    import torch
 
 HUBER = 0.5
 """From this distance on, in standard deviations of the labels, Huber's loss counts errors by their size."""
@@ -86,16 +87,18 @@ class Regression(Task):
         return np.asarray(middle(targets, axis=0), dtype=np.float32)
 
     def loss(
-        self, logits: torch.Tensor, targets: torch.Tensor, *, label_smoothing: float, weights: torch.Tensor | None
-    ) -> torch.Tensor:
+        self, logits: "torch.Tensor", targets: "torch.Tensor", *, label_smoothing: float, weights: "torch.Tensor | None"
+    ) -> "torch.Tensor":
         """Return the mean of the criterion; a number has no classes to smooth its label over or to weigh."""
+        from torch.nn import functional
+
         if self.criterion == "mae":
             return functional.l1_loss(logits, targets)
         if self.criterion == "huber":
             return functional.huber_loss(logits, targets, delta=HUBER)
         return 0.5 * functional.mse_loss(logits, targets)
 
-    def soft(self, targets: torch.Tensor) -> torch.Tensor:
+    def soft(self, targets: "torch.Tensor") -> "torch.Tensor":
         """Return the targets: numbers blend as they are."""
         return targets
 

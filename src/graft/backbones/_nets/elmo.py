@@ -104,7 +104,8 @@ class Direction(nn.Module):
 
         Raises RuntimeError while it is traced: a trace would hold this loop for one length of texts only.
         """
-        if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+        tracing = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+        if tracing or torch.compiler.is_exporting():
             raise RuntimeError("ELMo runs over the tokens of a text one by one, which cannot be traced")
         cell_clip, projection_clip = self.clips
         inputs = self.input(x)

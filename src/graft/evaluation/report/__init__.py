@@ -12,6 +12,7 @@ from graft.evaluation.metrics import TITLES
 from graft.evaluation.report import charts, forms, words
 from graft.evaluation.report.content import (
     Alike,
+    Doubts,
     Mistake,
     ModelFacts,
     ReportData,
@@ -21,13 +22,14 @@ from graft.evaluation.report.content import (
 )
 from graft.evaluation.report.scatter import scatter
 
-__all__ = ["Alike", "Mistake", "ModelFacts", "ReportData", "Rung", "Suspect", "render"]
+__all__ = ["Alike", "Doubts", "Mistake", "ModelFacts", "ReportData", "Rung", "Suspect", "render"]
 
 SECTIONS = (
     ("summary", "Summary"),
     ("ladder", "The ladder"),
     ("classes", "Classes"),
     ("calibration", "Calibration"),
+    ("doubts", "What it does not know"),
     ("training", "Training"),
     ("learning-curve", "More labels"),
     ("mistakes", "Mistakes"),
@@ -128,6 +130,7 @@ def render(data: ReportData) -> str:
         calibration_words=_calibration_words(data),
         reliability=charts.reliability(shown.reliability, shown.reliability_raw) if shown.reliability else "",
         certainty=charts.certainty(shown.reliability) if shown.reliability else "",
+        abstaining=charts.abstaining(data.doubts) if data.doubts and data.doubts.curve else "",
         curves=[(one.strategy, _curves(one)) for one in data.ladder if len(one.history) > 1],
         learning=charts.learning(data.curve) if data.curve else "",
         with_marks=any(one.marks for one in data.mistakes),

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from graft.evaluation.calibration import Bin
 from graft.evaluation.learning_curve import LearningCurve
+from graft.evaluation.report.content import Doubts
 from graft.evaluation.report.words import share, shown
 from graft.types import Estimate
 
@@ -191,6 +192,21 @@ def learning(curve: LearningCurve) -> Markup:
     for one in curve.points:
         frame.whisker(one.labels, one.accuracy, "first", f"{one.labels} labels: {share(one.accuracy.value)}")
     return frame.svg("Learning curve: accuracy by the number of labelled examples")
+
+
+def abstaining(doubts: Doubts) -> Markup:
+    """Return how often given answers are wrong by how many are given, and the place of the promise."""
+    top = max(1e-3, *(one.high for _, one in doubts.curve), doubts.asked or 0.0)
+    frame = Frame((0.0, 1.0), (0.0, min(1.0, 1.08 * top)))
+    marks = [(one, share(one, 0 if one * 100 == round(one * 100) else 1)) for one in ticks(*frame.y)]
+    frame.axes([(one, share(one, 0)) for one in (0.0, 0.25, 0.5, 0.75, 1.0)], marks, "answers given", "of them wrong")
+    frame.line([(at, one.value) for at, one in doubts.curve], "first")
+    frame.line([(at, one.high) for at, one in doubts.curve], "thin first dashed")
+    frame.line([(at, one.low) for at, one in doubts.curve], "thin first dashed")
+    if doubts.given is not None and doubts.asked is not None:
+        frame.line([(0.0, doubts.asked), (1.0, doubts.asked)], "thin second dashed")
+        frame.line([(doubts.given, 0.0), (doubts.given, frame.y[1])], "thin second")
+    return frame.svg("Share of wrong answers by the share of answers that are given, with 95 % intervals")
 
 
 def _apart(marks: Sequence[tuple[float, str]], frame: Frame) -> list[tuple[float, str]]:

@@ -108,6 +108,24 @@ class Suspect:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Doubts:
+    """What the model does not know, and which answers are given."""
+
+    sentences: tuple[str, ...]
+    """What is promised, how it did, how well strange inputs are told."""
+    curve: tuple[tuple[float, Estimate], ...] = ()
+    """(share of answers given, error among them) on held-out answers, the surest first."""
+    given: float | None = None
+    """Share of held-out answers that the promise accepts."""
+    asked: float | None = None
+    """Share of them that may be wrong."""
+    auroc: Mapping[str, Estimate] = field(default_factory=dict)
+    """By score: how often a spoilt validation input scores above a plain one."""
+    score: str = ""
+    """The one that was chosen."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReportData:
     """All that a report shows; sections without content say so in a sentence."""
 
@@ -121,6 +139,8 @@ class ReportData:
     verdict: str = ""
     """The sentence whether fine-tuning was worth it."""
     curve: LearningCurve | None = None
+    doubts: Doubts | None = None
+    """None where the validation data were too few."""
     mistakes: tuple[Mistake, ...] = ()
     """The most confident first."""
     alike: tuple[Alike, ...] = ()

@@ -1,0 +1,41 @@
+"""The server: FastAPI over the fastest runtime that agrees, in a process without torch. Needs the extra ``serve``."""
+
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from graft.errors import NotInstalledError, must
+from graft.serving.http.settings import Limits, Place
+
+__all__ = ["Limits", "Place", "serve"]
+NEEDED = {
+    "fastapi": "fastapi",
+    "uvicorn": "uvicorn",
+    "httptools": "httptools",
+    "python_multipart": "python-multipart",
+    "onnxruntime": "onnxruntime",
+}
+
+
+def serve(
+    models: Sequence[str | Path],
+    *,
+    place: Place | None = None,
+    runtime: str = "auto",
+    say: Callable[[str], None] = print,
+    ready: Callable[[dict[str, Any]], None] | None = None,
+) -> None:
+    """Serve model folders or exported files until a signal comes; ``name=folder`` gives one another name.
+
+    ``runtime`` is ``auto``, ``openvino`` or ``onnxruntime``; ``say`` is told the address and, once, the key;
+    ``ready``, where it is given, is told them as plain data instead.
+    Raises NotInstalledError, SettingError, ArtifactError.
+    """
+    absent = [package for module, package in NEEDED.items() if find_spec(module) is None]
+    if absent:
+        do = "Install it with `pip install 'graft-ml[serve]'`"
+        raise NotInstalledError(must("the server", "installed", f"no {', '.join(absent)}", do))
+    from graft.serving.http.start import serve
+
+    serve(list(models), place=place, runtime=runtime, say=say, ready=ready)

@@ -1,0 +1,134 @@
+"""Dynamic micro-batches: threads that take what has come in meanwhile, so that nothing waits while a core is idle."""
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from graft.serving.http.faults import Refused, busy, late
+
+J = TypeVar("J")
+R = TypeVar("R")
+WAIT = 0.002
+"""Seconds that a batch which is not full waits for more, while other threads work and so more is to be expected."""
+
+
+@dataclass
+class _Asked(Generic[J, R]):
+    job: J
+    until: float
+    """On ``time.monotonic``: later than this nobody waits for it."""
+    future: "asyncio.Future[R]"
+    loop: asyncio.AbstractEventLoop
+
+
+@dataclass
+class Room:
+    """How many inputs a server may have at once, over all its models; used from one event loop alone."""
+
+    size: int
+    taken: int = 0
+
+    def take(self, count: int) -> None:
+        """Take so many places. Raises Refused (503) where there are not as many."""
+        if self.taken + count > self.size:
+            raise busy()
+        self.taken += count
+
+    def give(self, count: int) -> None:
+        """Give places back."""
+        self.taken -= count
+
+
+@dataclass
+class Batcher(Generic[J, R]):
+    """Threads that work on batches of jobs in the order of their arrival."""
+
+    work: Callable[[Sequence[J]], Sequence[R | Exception]]
+    """Returns the result of each job, or why there is none."""
+    batch: int
+    lanes: int
+    wait: float = WAIT
+    _queue: "deque[_Asked[J, R]]" = field(default_factory=deque)
+    _come: threading.Condition = field(default_factory=threading.Condition)
+    _busy: int = 0
+    _closed: bool = False
+
+    def start(self) -> None:
+        """Start the threads."""
+        # One more than the runtime computes at once, which decodes meanwhile.
+        self._threads = [
+            threading.Thread(target=self._turn, name=f"graft-lane-{number}", daemon=True)
+            for number in range(self.lanes + 1)
+        ]
+        for one in self._threads:
+            one.start()
+
+    async def ask(self, jobs: Sequence[J], seconds: float) -> list[R | BaseException]:
+        """Return what became of each job. Raises Refused (504) for those that waited too long."""
+        loop, until = asyncio.get_running_loop(), time.monotonic() + seconds
+        asked = [_Asked[J, R](job, until, loop.create_future(), loop) for job in jobs]
+        with self._come:
+            if self._closed:
+                raise Refused(503, "The server is shutting down. Ask again soon.", {"retry-after": "5"})
+            self._queue.extend(asked)
+            self._come.notify(len(asked))
+        try:
+            async with asyncio.timeout(seconds):
+                return list(await asyncio.gather(*(one.future for one in asked), return_exceptions=True))
+        except TimeoutError:
+            raise late() from None
+
+    def close(self) -> None:
+        """Let the threads end when all that was asked is answered."""
+        with self._come:
+            self._closed = True
+            self._come.notify_all()
+
+    def join(self, seconds: float) -> None:
+        """Wait until they have ended."""
+        for one in self._threads:
+            one.join(seconds)
+
+    def _turn(self) -> None:
+        while taken := self._take():
+            # Nobody waits for the others any more.
+            live = [one for one in taken if one.until > time.monotonic() and not one.future.cancelled()]
+            try:
+                results = self.work([one.job for one in live]) if live else []
+            except Exception as error:  # whatever a library raises is told to those who asked, and the thread goes on
+                results = [error] * len(live)
+            finally:
+                with self._come:
+                    self._busy -= 1
+            for one, result in zip(live, results, strict=True):
+                # The loop of a server that has ended is closed: nobody waits.
+                with suppress(RuntimeError):
+                    one.loop.call_soon_threadsafe(_tell, one.future, result)
+
+    def _take(self) -> "list[_Asked[J, R]]":
+        """Return the next jobs, at most a batch; none when it is closed and all is done."""
+        with self._come:
+            while True:
+                while not self._queue and not self._closed:
+                    self._come.wait()
+                if 0 < len(self._queue) < self.batch and self._busy and not self._closed:
+                    self._come.wait_for(lambda: len(self._queue) >= self.batch or self._closed, self.wait)
+                taken = [self._queue.popleft() for _ in range(min(self.batch, len(self._queue)))]
+                if taken:
+                    self._busy += 1
+                if taken or (self._closed and not self._queue):
+                    return taken
+
+
+def _tell(future: "asyncio.Future[R]", result: "R | Exception") -> None:
+    if future.done():
+        return
+    if isinstance(result, Exception):
+        future.set_exception(result)
+    else:
+        future.set_result(result)

@@ -1,0 +1,203 @@
+"""A model as it is served: bytes in, answers out, by an exported network and the preprocessing it was fitted with."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graft import preprocess, tasks
+from graft.doubt.judging import Doubt
+from graft.errors import ArtifactError, GraftError, UnreadableInputError, must
+from graft.preprocess import Preprocess
+from graft.serving.http.batching import Batcher
+from graft.serving.http.exported import Exported, opened
+from graft.serving.http.faults import Refused
+from graft.serving.http.metrics import Metrics
+from graft.serving.http.runners import Runner, choose
+from graft.serving.http.settings import Limits
+from graft.tasks import Task
+
+TOP = 5
+"""Classes that an answer tells, the most probable first."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input: encoded bytes, or the array that the network takes."""
+
+    content: bytes | None = None
+    array: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the network makes of one input."""
+
+    logits: np.ndarray
+    """(outputs,) float32, the mean over the parts of a long input."""
+    features: np.ndarray | None
+    """(width,) float32, the mean likewise."""
+
+
+@dataclass
+class Served:
+    """One version of one model, ready to answer."""
+
+    name: str
+    exported: Exported
+    preprocess: Preprocess
+    task: Task
+    runner: Runner
+    why: str
+    """Why this runner was chosen."""
+    limits: Limits
+    metrics: Metrics
+    report: Path | None = None
+    doubt: Doubt | None = None
+    """What judges whether an answer is accepted, where the model folder has it."""
+    batcher: "Batcher[Input, Outcome]" = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Start the threads."""
+        self.batcher = Batcher(self.work, self.runner.batch, self.runner.lanes)
+        self.batcher.start()
+
+    @property
+    def told(self) -> Mapping[str, Any]:
+        """What the exporter left in the file."""
+        return self.exported.told
+
+    @property
+    def version(self) -> str:
+        """Of the file."""
+        return self.exported.version
+
+    def work(self, inputs: Sequence[Input]) -> list[Outcome | Exception]:
+        """Return what the network makes of each input, or why it makes nothing of it."""
+        fitted = [self._fitted(one) for one in inputs]
+        good = [one for one in fitted if not isinstance(one, Exception)]
+        self.metrics.batch(self.name, len(inputs))
+        # What is not the first part of a long input comes after, so that memory holds one part at a time.
+        firsts = iter(self._run([next(one) for one in good]) if good else ())
+        found: list[Outcome | Exception] = []
+        for one in fitted:
+            if isinstance(one, Exception):
+                found.append(one)
+                continue
+            outcomes = [next(firsts)]
+            try:
+                outcomes += [self._run([array])[0] for array in one]
+            except GraftError as error:
+                found.append(error)
+                continue
+            found.append(outcomes[0] if len(outcomes) == 1 else _mean(outcomes))
+        return found
+
+    def answer(self, outcome: Outcome) -> dict[str, Any]:
+        """Return the answer as plain JSON data; for one class of several also the most probable ones."""
+        (answer,) = self.task.answers(outcome.logits[None], float(self.told["temperature"]))
+        found = dict(answer.told)
+        if self.task.form == "class":
+            best = np.argsort(-answer.outputs, kind="stable")[:TOP]
+            found["top"] = [
+                {"label": self.task.classes[place], "probability": round(float(answer.outputs[place]), 6)}
+                for place in best
+            ]
+        if self.doubt is not None and outcome.features is not None:
+            sure = None if answer.probability is None else np.array([answer.probability])
+            (verdict,) = self.doubt.judge(outcome.features[None], sure)
+            found |= {"accepted": verdict.accepted, "reason": verdict.reason}
+        return found
+
+    def _fitted(self, one: Input) -> "Parts | Exception":
+        try:
+            return Parts(self, one)
+        except Exception as error:  # one input's fault, even an unforeseen one, is not its neighbours'
+            return error
+
+    def _run(self, arrays: Sequence[np.ndarray]) -> list[Outcome]:
+        rows = _padded(arrays) if self.exported.varies else np.stack(arrays)
+        logits, *features = self.runner.run(rows)
+        return [Outcome(one, features[0][place] if features else None) for place, one in enumerate(logits)]
+
+    def fitted(self, content: bytes, number: int, count: int) -> np.ndarray:
+        """Return one part of an input as the network takes it. Raises UnreadableInputError."""
+        array = self.preprocess.fit_light(self.preprocess.part(content, number, count))
+        return array[: self.preprocess.length(array)] if self.exported.varies else array
+
+    def close(self) -> None:
+        """Answer what was asked, then end the threads."""
+        self.batcher.close()
+
+
+class Parts:
+    """The arrays of one input, one after another; the first is made at once, so that a fault is known early."""
+
+    def __init__(self, served: Served, one: Input) -> None:
+        self.served, self.one, self.place, self.count = served, one, 0, 1
+        if one.content is not None:
+            lasts = served.preprocess.lasts(one.content)
+            if lasts > served.limits.seconds:
+                wanted = f"at most {served.limits.seconds:g} s long"
+                raise Refused(413, must("The input", wanted, f"one of {lasts:.1f} s", "Send a part of it"))
+            self.count = served.preprocess.parts(one.content)
+        self.first = self._part()
+
+    def __iter__(self) -> "Parts":
+        return self
+
+    def __next__(self) -> np.ndarray:
+        if self.place >= self.count:
+            raise StopIteration
+        found = self.first if self.place == 0 else self._part()
+        self.place += 1
+        return found
+
+    def _part(self) -> np.ndarray:
+        if self.one.content is None:
+            assert self.one.array is not None
+            return self.one.array
+        return self.served.fitted(self.one.content, self.place, self.count)
+
+
+def _mean(outcomes: Sequence[Outcome]) -> Outcome:
+    features = [one.features for one in outcomes if one.features is not None]
+    return Outcome(np.mean([one.logits for one in outcomes], axis=0), np.mean(features, axis=0) if features else None)
+
+
+def _padded(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Return arrays of different lengths as one, padded with -1, which is no token."""
+    longest = max(map(len, arrays))
+    if all(len(one) == longest for one in arrays):
+        return np.stack(arrays)
+    found = np.full((len(arrays), longest, *arrays[0].shape[1:]), -1, arrays[0].dtype)
+    for row, one in zip(found, arrays, strict=True):
+        row[: len(one)] = one
+    return found
+
+
+def load(name: str, file: Path, *, limits: Limits, metrics: Metrics, runtime: str = "auto") -> Served:
+    """Return the model of an exported file, run once. Raises ArtifactError for one that cannot be served."""
+    exported = opened(file)
+    told = exported.told
+    specification = preprocess.REGISTRY.get(told["modality"]).from_json(told["preprocess"])
+    specification = specification.limited(max_pixels=limits.pixels)
+    plain = {key: value for key, value in told["task"].items() if key not in ("name", "outputs")}
+    task = tasks.REGISTRY.create(told["task"]["name"], plain)
+    runner, why = choose(exported, wish=runtime)
+    found = runner.run(exported.noise(1))[0]
+    if found.shape != (1, task.outputs) or not np.isfinite(found).all():
+        do = "Export the model again with `graft export`"
+        raise ArtifactError(must("The network", f"one with {task.outputs} finite outputs", str(found.shape), do))
+    return Served(name, exported, specification, task, runner, why, limits, metrics)
+
+
+def refusal(error: BaseException) -> Refused:
+    """Return what a client is told of a fault with its input. Raises the error itself where it is the server's."""
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, UnreadableInputError):
+        return Refused(422, str(error))
+    raise error

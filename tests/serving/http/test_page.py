@@ -1,0 +1,117 @@
+"""The page in a real browser: a photo dropped, a wrong key, a file that is too large, a phone, two languages."""
+
+import base64
+import shutil
+
+import pytest
+
+pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
+pytest.importorskip("onnx", reason="the extra `onnx` is not installed")
+pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+from nets import KEY, colour_net, letter_net, picture, running  # noqa: E402
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+PHONE = {"width": 360, "height": 740}
+DROP = """([name, type, data]) => {
+  const bytes = Uint8Array.from(atob(data), letter => letter.charCodeAt(0)), carried = new DataTransfer();
+  carried.items.add(new File([bytes], name, { type }));
+  document.querySelector("#drop").dispatchEvent(new DragEvent("drop", { bubbles: true, dataTransfer: carried }));
+}"""
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    home = tmp_path_factory.mktemp("nets")
+    sources = {"colours": colour_net(home / "colours.onnx"), "letters": letter_net(home / "letters.onnx")}
+    with running(sources, bytes=200_000) as (client, _):
+        yield str(client.base_url).rstrip("/")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser):
+    """Return a tab as wide as a phone; whatever its console says of a fault of the page fails the test."""
+    opened = browser.new_context(viewport=PHONE, locale="en-US")
+    tab = opened.new_page()
+    faults = []
+    tab.on("pageerror", lambda error: faults.append(str(error)))
+    tab.on("console", lambda line: faults.append(line.text) if "Content Security Policy" in line.text else None)
+    asked = []
+    tab.on("request", lambda request: asked.append(request.url))
+    yield tab
+    opened.close()
+    assert not faults
+    assert all(one.startswith(("http://127.0.0.1", "blob:", "data:")) for one in asked)
+
+
+def dropped(page, name, kind, content):
+    page.evaluate(DROP, [name, kind, base64.b64encode(content).decode()])
+
+
+def fits(page):
+    return page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+def test_a_photo_that_is_dropped_is_answered(page, address):
+    page.goto(f"{address}/#{KEY}")
+    page.wait_for_selector("#drop")
+    assert KEY not in page.url
+    for colour in ("green", "blue"):
+        dropped(page, f"a-very-long-name-of-a-photo-{'x' * 60}-{colour}.png", "image/png", picture(colour))
+        playwright.expect(page.locator("#label")).to_have_text(colour)
+    assert page.locator("#bars li").count() == 3
+    assert page.locator("#shown img").count() == 1
+    assert page.locator("#past li").count() == 2
+    assert fits(page)
+
+
+def test_a_wrong_key_is_told_of_and_a_right_one_opens(page, address):
+    page.goto(address)
+    page.fill("#key", "wrong")
+    page.click("#lock button")
+    page.wait_for_selector("#trouble:not([hidden])")
+    assert "key" in page.inner_text("#trouble")
+    assert page.locator("#work").is_hidden()
+    page.fill("#key", KEY)
+    page.click("#lock button")
+    page.wait_for_selector("#drop")
+    assert page.locator("#trouble").is_hidden()
+    page.reload()
+    page.wait_for_selector("#drop")
+
+
+def test_what_is_too_large_or_no_picture_is_told_of(page, address):
+    page.goto(f"{address}/#{KEY}")
+    page.wait_for_selector("#drop")
+    page.set_input_files("#file", {"name": "big.png", "mimeType": "image/png", "buffer": b"x" * 300_000})
+    page.wait_for_selector("#trouble:not([hidden])")
+    assert "300 kB" in page.inner_text("#trouble")
+    dropped(page, "bad.png", "image/png", b"no picture")
+    playwright.expect(page.locator("#trouble")).to_contain_text("JPEG")
+    assert page.locator("#answer").is_hidden()
+    assert fits(page)
+
+
+def test_a_text_is_typed_and_the_page_speaks_chinese(page, address):
+    page.goto(f"{address}/#{KEY}")
+    page.wait_for_selector("#drop")
+    page.select_option("#models", "letters")
+    page.fill("#text", "LOUD WORDS")
+    page.click("#words button")
+    playwright.expect(page.locator("#label")).to_have_text("capitals")
+    page.click("#language")
+    assert page.inner_text("#words button") == "提问"
+    assert "概率" in page.inner_text("#sure")
+    assert page.get_attribute("html", "lang") == "zh-CN"
+    assert fits(page)
