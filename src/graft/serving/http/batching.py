@@ -13,6 +13,7 @@ from graft.serving.http.faults import Refused, busy, late
 
 J = TypeVar("J")
 R = TypeVar("R")
+LATE = 504
 WAIT = 0.002
 """Seconds that a batch which is not full waits for more, while other threads work and so more is to be expected."""
 
@@ -22,7 +23,7 @@ class _Asked(Generic[J, R]):
     job: J
     until: float
     """On ``time.monotonic``: later than this nobody waits for it."""
-    future: "asyncio.Future[R]"
+    future: "asyncio.Future[R | Exception]"
     loop: asyncio.AbstractEventLoop
 
 
@@ -68,7 +69,7 @@ class Batcher(Generic[J, R]):
         for one in self._threads:
             one.start()
 
-    async def ask(self, jobs: Sequence[J], seconds: float) -> list[R | BaseException]:
+    async def ask(self, jobs: Sequence[J], seconds: float) -> list[R | Exception]:
         """Return what became of each job. Raises Refused (504) for those that waited too long."""
         loop, until = asyncio.get_running_loop(), time.monotonic() + seconds
         asked = [_Asked[J, R](job, until, loop.create_future(), loop) for job in jobs]
@@ -77,11 +78,18 @@ class Batcher(Generic[J, R]):
                 raise Refused(503, "The server is shutting down. Ask again soon.", {"retry-after": "5"})
             self._queue.extend(asked)
             self._come.notify(len(asked))
+        # One timer and plain results: this is the path of every request, and its seconds are those of the loop.
+        timer = loop.call_later(seconds, _tell, [(one.future, late()) for one in asked])
         try:
-            async with asyncio.timeout(seconds):
-                return list(await asyncio.gather(*(one.future for one in asked), return_exceptions=True))
-        except TimeoutError:
-            raise late() from None
+            found = [await one.future for one in asked]
+        finally:
+            timer.cancel()
+            for one in asked:
+                one.future.cancel()
+        for result in found:
+            if isinstance(result, Refused) and result.status == LATE:
+                raise result
+        return found
 
     def close(self) -> None:
         """Let the threads end when all that was asked is answered."""
@@ -105,10 +113,13 @@ class Batcher(Generic[J, R]):
             finally:
                 with self._come:
                     self._busy -= 1
+            told: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[R | Exception], R | Exception]]] = {}
             for one, result in zip(live, results, strict=True):
+                told.setdefault(one.loop, []).append((one.future, result))
+            for loop, some in told.items():
                 # The loop of a server that has ended is closed: nobody waits.
                 with suppress(RuntimeError):
-                    one.loop.call_soon_threadsafe(_tell, one.future, result)
+                    loop.call_soon_threadsafe(_tell, some)
 
     def _take(self) -> "list[_Asked[J, R]]":
         """Return the next jobs, at most a batch; none when it is closed and all is done."""
@@ -125,10 +136,8 @@ class Batcher(Generic[J, R]):
                     return taken
 
 
-def _tell(future: "asyncio.Future[R]", result: "R | Exception") -> None:
-    if future.done():
-        return
-    if isinstance(result, Exception):
-        future.set_exception(result)
-    else:
-        future.set_result(result)
+def _tell(some: "Sequence[tuple[asyncio.Future[R | Exception], R | Exception]]") -> None:
+    """Settle futures; what went wrong is a result too, which whoever waits sorts out."""
+    for future, result in some:
+        if not future.done():
+            future.set_result(result)

@@ -11,6 +11,12 @@ const SAY = {
     reasons: { "unsure": "The model is not sure enough to answer.", "unlike the training data": "This is unlike the data that the model was trained on." },
     large: (a, b) => `The file has ${a}, and the server takes ${b} at most.`, gone: "The server does not answer.",
     facts: (s, v) => `Answered in ${s} ms · version ${v}`, about: (n, r) => `${n} · ${r}`, pasted: "pasted", recorded: "recording",
+    explain: "What does the answer hang on?", looking: "Looking…", noPart: "No single part decides the answer.",
+    meaning: {
+      places: "What the network saw. Where it is bright, hiding a part costs the answer the most.",
+      pieces: "Green speaks for the answer, red against it: what leaving it out changes.",
+      spans: "From the beginning to the end: the higher, the more silence there costs the answer.",
+    },
   },
   zh: {
     model: "模型", keyAsk: "此服务器的密钥", open: "打开", keyHint: "服务器启动时显示过一次。密钥只保存在此标签页中。",
@@ -22,10 +28,16 @@ const SAY = {
     reasons: { "unsure": "模型把握不足，不作回答。", "unlike the training data": "此输入与模型的训练数据不相似。" },
     large: (a, b) => `文件大小为 ${a}，服务器最多接受 ${b}。`, gone: "服务器没有响应。",
     facts: (s, v) => `用时 ${s} 毫秒 · 版本 ${v}`, about: (n, r) => `${n} · ${r}`, pasted: "粘贴的内容", recorded: "录音",
+    explain: "答案的依据是什么？", looking: "正在分析…", noPart: "没有哪一部分单独决定答案。",
+    meaning: {
+      places: "这是网络看到的内容。越亮的地方，遮住后对答案影响越大。",
+      pieces: "绿色支持该答案，红色反对：即去掉它之后的变化。",
+      spans: "从头到尾：越高，该处静音对答案影响越大。",
+    },
   },
 };
 const $ = id => document.getElementById(id);
-const state = { language: "en", models: [], model: null, key: "", recorder: null, address: null, last: null };
+const state = { language: "en", models: [], model: null, key: "", recorder: null, address: null, last: null, asked: null, why: null };
 const say = name => SAY[state.language][name];
 const kept = { // Private windows may refuse to store.
   get: name => { try { return sessionStorage.getItem(name); } catch { return null; } },
@@ -41,6 +53,7 @@ function speak(language) {
   for (const one of document.querySelectorAll("[data-say]")) one.textContent = say(one.dataset.say);
   if (state.model) dress();
   if (state.last) show(...state.last);
+  if (state.why) unfold(state.why);
 }
 
 async function ask(path, options = {}) {
@@ -89,7 +102,8 @@ function choose(name) {
 }
 
 function clear() {
-  state.last = null;
+  state.last = state.why = null;
+  $("why").hidden = true;
   $("answer").hidden = true;
   $("shown").replaceChildren();
   $("drop").classList.remove("full");
@@ -146,6 +160,10 @@ async function predict(options, name) {
     const reply = await ask(`predict?model=${encodeURIComponent(state.model.name)}`, { method: "POST", ...options });
     const told = await reply.json(), took = Math.round(performance.now() - start);
     state.last = [told.predictions[0], took, told.version];
+    state.asked = options;
+    state.why = null;
+    $("why").hidden = true;
+    $("explain").hidden = false;
     remember(name, show(...state.last));
   } catch (fault) {
     $("answer").hidden = true;
@@ -173,6 +191,63 @@ function show(one, took, version) {
   $("answer").hidden = false;
   requestAnimationFrame(() => { for (const one of $("bars").querySelectorAll("u")) one.style.width = one.dataset.width; });
   return label;
+}
+
+async function explain() {
+  const button = $("explain"), asked = state.asked;
+  button.disabled = true;
+  button.textContent = say("looking");
+  try {
+    const reply = await ask(`explain?model=${encodeURIComponent(state.model.name)}`, { method: "POST", ...asked });
+    const why = await reply.json();
+    if (asked !== state.asked) return; // Another input was asked meanwhile.
+    state.why = why;
+    button.hidden = true;
+    unfold(why);
+  } catch (fault) { trouble(fault.message); }
+  finally { button.disabled = false; button.textContent = say("explain"); }
+}
+
+function unfold(why) {
+  const weights = why.kind === "pieces" ? why.pieces.map(one => one.weight) : why.weights.flat();
+  const most = Math.max(...weights.map(Math.abs)), decides = Math.max(...weights) > 0.005;
+  $("map").hidden = !(why.kind === "places" && why.seen && decides);
+  $("pieces").hidden = why.kind !== "pieces";
+  $("spans").hidden = !(why.kind === "spans" && decides);
+  $("meaning").textContent = decides || why.kind === "pieces" && most > 0.005 ? say("meaning")[why.kind] : say("noPart");
+  if (!$("map").hidden) light(why, Math.max(...weights));
+  $("pieces").replaceChildren(...(why.pieces || []).map(({ text, weight }) => {
+    const part = document.createElement("span"), share = Math.round(55 * Math.abs(weight) / Math.max(most, 0.02));
+    part.textContent = text;
+    part.title = weight.toFixed(3);
+    if (share > 2) part.style.background = `color-mix(in srgb, var(--${weight > 0 ? "leaf" : "red"}) ${share}%, transparent)`;
+    return part;
+  }));
+  $("spans").replaceChildren(...(why.kind === "spans" ? why.weights : []).map(weight => {
+    const part = document.createElement("li");
+    part.style.height = `${Math.max(3, 100 * weight / most)}%`;
+    return part;
+  }));
+  $("why").hidden = false;
+}
+
+// The picture that the network saw, dark where hiding it changes nothing.
+function light({ seen, weights }, most) {
+  const map = $("map"), picture = new Image();
+  map.setAttribute("aria-label", say("meaning").places);
+  picture.addEventListener("load", () => {
+    const shade = new OffscreenCanvas(weights[0].length, weights.length), dark = shade.getContext("2d");
+    weights.forEach((row, y) => row.forEach((weight, x) => {
+      dark.fillStyle = `rgba(8, 14, 11, ${0.8 * (1 - Math.max(0, weight / most) ** 0.7)})`;
+      dark.fillRect(x, y, 1, 1);
+    }));
+    map.height = Math.round(map.width * picture.height / picture.width);
+    const paint = map.getContext("2d");
+    paint.imageSmoothingQuality = "high";
+    paint.drawImage(picture, 0, 0, map.width, map.height);
+    paint.drawImage(shade, 0, 0, map.width, map.height);
+  });
+  picture.src = seen;
 }
 
 function bar({ label, probability }) {
@@ -277,6 +352,7 @@ function listen() {
   });
   $("record").addEventListener("click", record);
   $("report").addEventListener("click", report);
+  $("explain").addEventListener("click", explain);
 }
 
 async function begin() {
