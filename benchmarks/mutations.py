@@ -80,4 +80,6 @@ def odd_form(draw: random.Random, photos: list[bytes]) -> tuple[str, bytes]:
         f'--xx\r\nContent-Disposition: form-data; name="{draw.choice(names)}"\r\n\r\n{draw.choice(VALUES)}\r\n'
         for _ in range(draw.choice((0, 1, 2, 200)))
     ]
-    return f"multipart/form-data; boundary={draw.choice(('xx', 'xx', 'x', ''))}", "".join((*parts, "--xx--\r\n")).encode()
+    return f"multipart/form-data; boundary={draw.choice(('xx', 'xx', 'x', ''))}", "".join(
+        (*parts, "--xx--\r\n")
+    ).encode()

@@ -124,6 +124,9 @@ def choose(exported: Exported, *, wish: str = "auto") -> tuple[Runner, str]:
     measured is remembered, so that a later start loads nothing but what it needs.
     ``wish`` is ``auto``, ``openvino`` or ``onnxruntime``. Raises ArtifactError for a file that cannot be run.
     """
+    if wish == "onnxruntime":
+        plain = OnnxRuntime(exported)
+        return plain, f"{plain.name}, which was asked for"
     kept = choices.remembered(exported.version, wish)
     if kept is not None and (kept.runtime == "onnxruntime" or find_spec("openvino") is not None):
         try:
@@ -150,8 +153,6 @@ def _measured(exported: Exported, wish: str) -> tuple[Runner, Choice]:
     def stay(why: str) -> tuple[Runner, Choice]:
         return plain, Choice("onnxruntime", "float32", plain.batch, f"{plain.name}{why}")
 
-    if wish == "onnxruntime":
-        return stay(", which was asked for")
     if find_spec("openvino") is None:
         return stay(" alone is here")
     noise = exported.noise()

@@ -136,9 +136,9 @@ class Served:
                     verdicts[place] = verdict
         if self.keeping is not None:
             for place in np.flatnonzero(counted).tolist():
-                content, verdict = inputs[place].content, verdicts[place]
-                if content is not None and verdict is not None and not verdict.accepted:
-                    self.keeping.keep(self._flagged(content, answers[place], verdict))
+                content, told = inputs[place].content, verdicts[place]
+                if content is not None and told is not None and not told.accepted:
+                    self.keeping.keep(self._flagged(content, answers[place], told))
         return verdicts
 
     def _flagged(self, content: bytes, answer: Answer, verdict: Verdict) -> Flagged:

@@ -5,6 +5,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -22,6 +23,9 @@ from graft.serving.http.keys import Keys
 from graft.serving.http.prepare import sources
 from graft.serving.http.settings import Place
 
+FULL = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+SPARE = 256
+"""Files that stay free for everything but connections."""
 FRAMEWORK = "graft.serving.http.app"
 BACKLOG = 2048
 IDLE = 30
@@ -36,10 +40,15 @@ class Patient(HttpToolsProtocol):
     """HTTP/1.1, with a limit to how long the head of a request may take: who never ends it is cut off."""
 
     seconds = 15.0
+    most = 1 << 20
+    """Connections that may be open at once."""
     _timer: Any = None
 
     def connection_made(self, transport: Any) -> None:
-        """Begin to wait for a request."""
+        """Begin to wait for a request; one connection too many is told so and closed."""
+        if len(self.connections) >= self.most:
+            transport.write(FULL)
+            transport.close()
         super().connection_made(transport)
         self._wait()
 
@@ -155,7 +164,7 @@ def answer(house: House, place: Place, keys: Keys | None, bound: socket.socket) 
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING, stream=sys.stderr)
     logging.getLogger("graft.serve").setLevel(logging.INFO)
     # Of the class, since uvicorn makes one for each connection.
-    kind = type("Patient", (Patient,), {"seconds": place.limits.body_seconds})
+    kind = type("Patient", (Patient,), {"seconds": place.limits.body_seconds, "most": _most_connections()})
     config = uvicorn.Config(
         built(house, place, keys),
         http=kind,
@@ -171,6 +180,19 @@ def answer(house: House, place: Place, keys: Keys | None, bound: socket.socket) 
         ws="none",
     )
     Leaving(config, house).run(sockets=[bound])
+
+
+def _most_connections() -> int:
+    """Raise the limit of open files as far as this process may, and return how many connections that allows."""
+    try:
+        import resource
+    except ImportError:
+        return Patient.most
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = hard if hard != resource.RLIM_INFINITY else max(soft, Patient.most)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return max(16, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE)
 
 
 def _keys(place: Place) -> tuple[Keys | None, str | None]:

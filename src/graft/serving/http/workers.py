@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -161,8 +161,8 @@ def _signals() -> tuple[signal.Signals, ...]:
 def work() -> int:
     """Answer as the watching process has it on standard input, until it or a signal ends this."""
     order = json.loads(sys.stdin.readline())
-    plain = {name: Path(one) if name in PATHS and one else one for name, one in order["place"].items()}
-    place = replace(Place(), **{**plain, "limits": Limits(**plain["limits"])})
+    plain: dict[str, Any] = {name: Path(one) if name in PATHS and one else one for name, one in order["place"].items()}
+    place = Place(**{**plain, "limits": Limits(**plain["limits"])})
     bound = socket.socket(fileno=order["socket"])
     keys = Keys(tuple(order["hashes"])) if order["hashes"] is not None else None
 
