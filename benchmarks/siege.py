@@ -283,10 +283,11 @@ async def slow(target: Target, photos: list[bytes], crowd: int) -> bool:
     async def drip() -> int:
         reader, writer = await asyncio.open_connection("127.0.0.1", target.port)
         request = target.post(photos[0])
-        writer.write(request[:-2000])
+        begun = len(request) - len(photos[0]) // 2
+        writer.write(request[:begun])
 
         async def more() -> None:
-            for place in range(1000):
+            for place in range(begun, len(request)):
                 writer.write(request[place : place + 1])
                 await asyncio.sleep(0.2)
 

@@ -21,12 +21,12 @@ from graft.doubt.likeness import Nearest
 from graft.preprocess.image import Image
 from graft.preprocess.text import Text
 from graft.serving.http import Limits, Place
+from graft.serving.http.answering import Patient
 from graft.serving.http.app import built
 from graft.serving.http.house import House
 from graft.serving.http.keeping import Keeping
 from graft.serving.http.keys import Keys, fingerprint
 from graft.serving.http.prepare import Source
-from graft.serving.http.start import Patient
 
 KEY = "the-right-key"
 COLOURS = {"red": (200, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 200)}

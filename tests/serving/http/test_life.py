@@ -231,17 +231,19 @@ def test_the_process_has_no_torch_and_a_signal_loses_no_request(process):
 
 
 def test_a_client_that_never_ends_its_headers_is_cut_off(monkeypatch, tmp_path):
-    from graft.serving.http import start
+    from graft.serving.http import answering
 
-    monkeypatch.setattr(start.Patient, "seconds", 0.3)
+    monkeypatch.setattr(answering.Patient, "seconds", 0.3)
     from graft.serving.http.app import built
     from graft.serving.http.house import House
 
     house = House([prepare.Source("net", colour_net(tmp_path / "net.onnx"))], Place().limits, runtime="onnxruntime")
     house.open(lambda sentence: None)
-    config = start.uvicorn.Config(built(house, Place(watch_seconds=0), None), http=start.Patient, log_level="critical")
+    config = answering.uvicorn.Config(
+        built(house, Place(watch_seconds=0), None), http=answering.Patient, log_level="critical"
+    )
     bound = socket.create_server(("127.0.0.1", 0))
-    server = start.uvicorn.Server(config)
+    server = answering.uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
     thread.start()
     try:

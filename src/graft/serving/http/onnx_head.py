@@ -40,11 +40,12 @@ def read(file: Path) -> Head:
     with file.open("rb") as stream:
         if not stream.seek(0, 2):
             raise ValueError("an empty file")
-        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as whole:
-            try:
-                return _head(whole)
-            except (IndexError, UnicodeDecodeError) as error:
-                raise ValueError("no ONNX file") from error
+        # It ends with the last view of it, which a fault may hold longer than this function.
+        whole = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
+    try:
+        return _head(whole)
+    except (IndexError, UnicodeDecodeError) as error:
+        raise ValueError("no ONNX file") from error
 
 
 def _head(whole: memoryview) -> Head:

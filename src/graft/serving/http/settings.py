@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+GRACE = 30
+"""Seconds in which a server that is stopped answers what it was asked."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 

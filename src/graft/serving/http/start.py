@@ -1,18 +1,11 @@
 """The server's life: models loaded, a socket bound, the address and the key printed, signals obeyed."""
 
-import logging
 import socket
-import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from types import FrameType
 from typing import Any
-
-import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from graft.errors import SettingError, must
 from graft.serving.http import keys as keyring
@@ -23,71 +16,7 @@ from graft.serving.http.keys import Keys
 from graft.serving.http.prepare import sources
 from graft.serving.http.settings import Place
 
-FULL = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-SPARE = 256
-"""Files that stay free for everything but connections."""
-FRAMEWORK = "graft.serving.http.app"
-BACKLOG = 2048
-IDLE = 30
-"""Seconds that a connection may be idle between requests."""
-GRACE = 30
-"""Seconds in which a server that is stopped answers what it was asked."""
-SWITCH = 0.001
-"""Seconds between turns of Python's threads: a fifth of the usual, for the loop to be heard beside decoding."""
-
-
-class Patient(HttpToolsProtocol):
-    """HTTP/1.1, with a limit to how long the head of a request may take: who never ends it is cut off."""
-
-    seconds = 15.0
-    most = 1 << 20
-    """Connections that may be open at once."""
-    _timer: Any = None
-
-    def connection_made(self, transport: Any) -> None:
-        """Begin to wait for a request; one connection too many is told so and closed."""
-        if len(self.connections) >= self.most:
-            transport.write(FULL)
-            transport.close()
-        super().connection_made(transport)
-        self._wait()
-
-    def data_received(self, data: bytes) -> None:
-        """Wait anew where a further request begins."""
-        if self._timer is None and (self.cycle is None or self.cycle.response_complete):
-            self._wait()
-        super().data_received(data)
-
-    def on_headers_complete(self) -> None:
-        """End the wait: the body has a limit of its own."""
-        self._end()
-        super().on_headers_complete()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """End the wait."""
-        self._end()
-        super().connection_lost(exc)
-
-    def _wait(self) -> None:
-        self._timer = self.loop.call_later(self.seconds, self.transport.close)
-
-    def _end(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-
-class Leaving(uvicorn.Server):
-    """A server that says that it is leaving before it does."""
-
-    def __init__(self, config: uvicorn.Config, house: House) -> None:
-        super().__init__(config)
-        self.house = house
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to leave at a signal; a second one does not wait."""
-        self.house.leaving = True
-        super().handle_exit(sig, frame)
+FRAMEWORK = "graft.serving.http.answering"
 
 
 def serve(
@@ -107,6 +36,8 @@ def serve(
     house = loaded([str(one) for one in models], place, runtime=runtime, say=say)
     versions = {one.name: one.version for one in house.models.values()}
     tell(place, bound, key, versions, say=say, ready=ready)
+    from graft.serving.http.answering import answer
+
     answer(house, place, keys, bound)
 
 
@@ -154,45 +85,6 @@ def tell(
         say(f"Key, shown only now: {key}")
         # What is behind # stays in the browser.
         say(f"The page, with the key: {address}#{key}")
-
-
-def answer(house: House, place: Place, keys: Keys | None, bound: socket.socket) -> None:
-    """Answer requests until a signal comes."""
-    from graft.serving.http.app import built
-
-    sys.setswitchinterval(SWITCH)
-    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING, stream=sys.stderr)
-    logging.getLogger("graft.serve").setLevel(logging.INFO)
-    # Of the class, since uvicorn makes one for each connection.
-    kind = type("Patient", (Patient,), {"seconds": place.limits.body_seconds, "most": _most_connections()})
-    config = uvicorn.Config(
-        built(house, place, keys),
-        http=kind,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        backlog=BACKLOG,
-        timeout_keep_alive=IDLE,
-        timeout_graceful_shutdown=GRACE,
-        ssl_certfile=place.certificate,
-        ssl_keyfile=place.private_key,
-        ws="none",
-    )
-    Leaving(config, house).run(sockets=[bound])
-
-
-def _most_connections() -> int:
-    """Raise the limit of open files as far as this process may, and return how many connections that allows."""
-    try:
-        import resource
-    except ImportError:
-        return Patient.most
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = hard if hard != resource.RLIM_INFINITY else max(soft, Patient.most)
-    with suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    return max(16, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE)
 
 
 def _keys(place: Place) -> tuple[Keys | None, str | None]:

@@ -19,8 +19,8 @@ from typing import Any
 from graft.errors import GraftError, SettingError, must
 from graft.serving.http.keys import Keys
 from graft.serving.http.prepare import network, sources
-from graft.serving.http.settings import Limits, Place
-from graft.serving.http.start import GRACE, answer, loaded, opened, tell
+from graft.serving.http.settings import GRACE, Limits, Place
+from graft.serving.http.start import loaded, opened, tell
 
 LOG = logging.getLogger("graft.serve")
 PATHS = ("certificate", "private_key", "key_file", "keep")
@@ -180,6 +180,8 @@ def work() -> int:
         return 1
     threading.Thread(target=orphaned, daemon=True).start()
     print(json.dumps({"models": {one.name: one.version for one in house.models.values()}}), flush=True)
+    from graft.serving.http.answering import answer
+
     answer(house, place, keys, bound)
     return 0
 

@@ -3,11 +3,11 @@
 const SAY = {
   en: {
     model: "Model", keyAsk: "Key of this server", open: "Open", keyHint: "It was printed when the server started. It is kept in this tab alone.",
-    keyWrong: "The key is not that of this server.", textAsk: "A text", ask: "Ask", before: "Before", report: "Report of the model",
+    keyWrong: "The key is not that of this server.", textAsk: "A text", ask: "Ask", before: "Before", report: "Report",
     image: "Drop a picture here", audio: "Drop a recording here", video: "Drop a video here",
     ways: "or click to choose one, or paste it", record: "● Record", stop: "■ Stop", noMic: "The microphone cannot be used here.",
     sure: p => `Probability ${p}`, range: (a, b) => `95 of 100 true values are expected from ${a} to ${b}`,
-    accepted: "Accepted", unsure: "Not sure enough", none: "none of the labels",
+    accepted: "Accepted", unsure: "Not accepted", none: "none of the labels",
     reasons: { "unsure": "The model is not sure enough to answer.", "unlike the training data": "This is unlike the data that the model was trained on." },
     large: (a, b) => `The file has ${a}, and the server takes ${b} at most.`, gone: "The server does not answer.",
     facts: (s, v) => `Answered in ${s} ms · version ${v}`, about: (n, r) => `${n} · ${r}`, pasted: "pasted", recorded: "recording",
@@ -24,7 +24,7 @@ const SAY = {
     image: "把图片拖到这里", audio: "把录音拖到这里", video: "把视频拖到这里",
     ways: "或点击选择，也可以粘贴", record: "● 录音", stop: "■ 停止", noMic: "这里无法使用麦克风。",
     sure: p => `概率 ${p}`, range: (a, b) => `预计 100 个真实值中有 95 个在 ${a} 到 ${b} 之间`,
-    accepted: "已采纳", unsure: "把握不足", none: "没有任何标签",
+    accepted: "已采纳", unsure: "未采纳", none: "没有任何标签",
     reasons: { "unsure": "模型把握不足，不作回答。", "unlike the training data": "此输入与模型的训练数据不相似。" },
     large: (a, b) => `文件大小为 ${a}，服务器最多接受 ${b}。`, gone: "服务器没有响应。",
     facts: (s, v) => `用时 ${s} 毫秒 · 版本 ${v}`, about: (n, r) => `${n} · ${r}`, pasted: "粘贴的内容", recorded: "录音",
@@ -67,6 +67,12 @@ async function ask(path, options = {}) {
   const fault = new Error(reply.status === 401 ? say("keyWrong") : told.message || reply.statusText);
   fault.status = reply.status;
   throw fault;
+}
+
+// Long names break where their words end.
+function write(element, text) {
+  const words = String(text).split(/(?<=[_/.-])/);
+  element.replaceChildren(...words.flatMap(word => [word, document.createElement("wbr")]).slice(0, -1));
 }
 
 function trouble(text) {
@@ -178,7 +184,7 @@ function show(one, took, version) {
   $("answer").classList.toggle("doubt", one.accepted === false);
   $("verdict").textContent = judged ? say(one.accepted ? "accepted" : "unsure") : "";
   $("verdict").classList.toggle("unsure", one.accepted === false);
-  $("label").textContent = label;
+  write($("label"), label);
   const parts = [];
   if (one.accepted === false) parts.push(say("reasons")[one.reason] || one.reason || "");
   if ("low" in one) parts.push(say("range")(one.low.toPrecision(4), one.high.toPrecision(4)));
@@ -254,7 +260,7 @@ function bar({ label, probability }) {
   const row = document.createElement("li");
   for (const [tag, text] of [["b", label], ["i", percent(probability)], ["span", ""]]) {
     const part = document.createElement(tag);
-    part.textContent = text;
+    write(part, text);
     row.append(part);
   }
   const fill = document.createElement("u");
@@ -267,7 +273,7 @@ function remember(name, label) {
   const row = document.createElement("li");
   for (const text of [name, label]) {
     const part = document.createElement("span");
-    part.textContent = text;
+    write(part, text);
     row.append(part);
   }
   $("past").prepend(row);
