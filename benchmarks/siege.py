@@ -190,15 +190,11 @@ async def leaving(target: Target, photos: list[bytes], crowd: int = 32) -> bool:
         async with asyncio.timeout(PATIENCE):
             answered += (await read(reader)).status == 200
         writer.close()
-    late = Counter((await one).status if not (one.cancelled() or one.exception()) else 0 for one in await _done(more))
+    await asyncio.wait(more)
+    late = Counter(0 if one.exception() else one.result().status for one in more)
     ended = target.process.wait(40) is not None or not target.process.is_running()
     print(f"SIGTERM: {answered} of {crowd} begun requests answered; sent just before it: {dict(late)}; ended: {ended}")
     return answered == crowd and ended and set(late) <= {0, 200, 503}
-
-
-async def _done(tasks: "list[asyncio.Task[Reply]]") -> "list[asyncio.Task[Reply]]":
-    await asyncio.wait(tasks)
-    return tasks
 
 
 async def killed(target: Target, photos: list[bytes]) -> bool:

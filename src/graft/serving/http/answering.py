@@ -14,11 +14,11 @@ from graft.serving.http.app import built
 from graft.serving.http.house import House
 from graft.serving.http.keys import Keys
 from graft.serving.http.settings import GRACE, Place
+from graft.serving.http.start import BACKLOG
 
 FULL = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 SPARE = 256
 """Files that stay free for everything but connections."""
-BACKLOG = 2048
 IDLE = 30
 """Seconds that a connection may be idle between requests."""
 SWITCH = 0.001

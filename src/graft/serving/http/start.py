@@ -16,6 +16,8 @@ from graft.serving.http.keys import Keys
 from graft.serving.http.prepare import sources
 from graft.serving.http.settings import Place
 
+BACKLOG = 2048
+"""Connections that wait to be taken."""
 FRAMEWORK = "graft.serving.http.answering"
 
 
@@ -74,7 +76,8 @@ def tell(
     say: Callable[[str], None],
     ready: Callable[[dict[str, Any]], None] | None,
 ) -> None:
-    """Say where the server is, and the key where it is new: this once."""
+    """Say where the server is, which listens from now on, and the key where it is new: this once."""
+    bound.listen(BACKLOG)
     host = f"[{place.host}]" if ":" in place.host else place.host
     address = f"http{'s' if place.certificate else ''}://{host}:{bound.getsockname()[1]}/"
     if ready is not None:
