@@ -123,7 +123,8 @@ async def capacity(target: Target, photos: list[bytes], seconds: float) -> float
     async def client(number: int) -> None:
         nonlocal count
         while time.perf_counter() < until:
-            count += (await target.ask(target.post(photos[(number + count) % len(photos)]))).status == 200
+            reply = await target.ask(target.post(photos[(number + count) % len(photos)]))
+            count += reply.status == 200
 
     await asyncio.gather(*(client(number) for number in range(16)))
     return count / seconds

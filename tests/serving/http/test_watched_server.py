@@ -14,6 +14,7 @@ pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
 
 from nets import KEY, colour_net, letter_net, picture, running, spotted
 
+from graft.data import collecting
 from graft.doubt import kept
 from graft.errors import ArtifactError, DataError, SettingError
 from graft.serving import asking, drift
@@ -101,7 +102,7 @@ def test_what_was_not_accepted_is_kept_for_labelling(net, tmp_path):
         rows = list(csv.DictReader(stream))
     assert list(rows[0]) == ["path", "label", "said", "probability", "unlike", "reason"]
     assert [one["reason"] for one in rows] == ["unlike the training data"] * 2
-    assert [one["label"] for one in rows] == ["", ""]
+    assert [one[collecting.LABEL] for one in rows] == ["", ""]
     for one, colour in zip(rows, (PINK, (120, 190, 250)), strict=True):
         assert Path(one["path"]).read_bytes() == picture(colour)
     assert (home / "net").stat().st_mode & 0o077 == 0

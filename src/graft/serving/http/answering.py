@@ -84,12 +84,14 @@ def answer(house: House, place: Place, keys: Keys | None, bound: socket.socket) 
     sys.setswitchinterval(SWITCH)
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING, stream=sys.stderr)
     logging.getLogger("graft.serve").setLevel(logging.INFO)
+    # Whoever sends forms that are none must not be able to fill a disk with lines about them.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
     # Of the class, since uvicorn makes one for each connection.
     kind = type("Patient", (Patient,), {"seconds": place.limits.body_seconds, "most": _most_connections()})
     config = uvicorn.Config(
         built(house, place, keys),
         http=kind,
-        log_level="warning",
+        log_level="error",
         access_log=False,
         server_header=False,
         proxy_headers=False,

@@ -14,6 +14,8 @@ from graft.serving.http.faults import Refused, busy, late
 J = TypeVar("J")
 R = TypeVar("R")
 LATE = 504
+SHARE = 4
+"""Jobs that a thread takes at most where a batch is smaller."""
 WAIT = 0.002
 """Seconds that a batch which is not full waits for more, while other threads work and so more is to be expected."""
 
@@ -50,7 +52,7 @@ class Batcher(Generic[J, R]):
     """Threads that work on batches of jobs in the order of their arrival."""
 
     work: Callable[[Sequence[J]], Sequence[R | Exception]]
-    """Returns the result of each job, or why there is none."""
+    """Returns the result of each job, or why there is none; it may be given more than a batch."""
     batch: int
     lanes: int
     wait: float = WAIT
@@ -58,6 +60,7 @@ class Batcher(Generic[J, R]):
     _come: threading.Condition = field(default_factory=threading.Condition)
     _busy: int = 0
     _closed: bool = False
+    _threads: list[threading.Thread] = field(default_factory=list)
 
     def start(self) -> None:
         """Start the threads."""
@@ -129,7 +132,9 @@ class Batcher(Generic[J, R]):
                     self._come.wait()
                 if 0 < len(self._queue) < self.batch and self._busy and not self._closed:
                     self._come.wait_for(lambda: len(self._queue) >= self.batch or self._closed, self.wait)
-                taken = [self._queue.popleft() for _ in range(min(self.batch, len(self._queue)))]
+                # Under load a thread takes its share at once: it wakes the loop once for all of it.
+                share = min(SHARE, len(self._queue) // len(self._threads))
+                taken = [self._queue.popleft() for _ in range(min(max(self.batch, share), len(self._queue)))]
                 if taken:
                     self._busy += 1
                 if taken or (self._closed and not self._queue):

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from graft.data.collecting import LABEL
 from graft.errors import SettingError, must
 
 LOG = logging.getLogger("graft.serve")
 TABLE = "to_label.csv"
+LABEL = "label"
+"""The column to be filled in; as ``graft.data`` has it, which a server does without."""
 COLUMNS = ("said", "probability", "unlike", "reason")
 WAITING = 64
 """Inputs that wait to be written; what comes beyond them is not kept, so that no answer waits for a disk."""

@@ -170,7 +170,10 @@ class Served:
 
     def _run(self, arrays: Sequence[np.ndarray]) -> list[Outcome]:
         rows = _padded(arrays) if self.exported.varies else np.stack(arrays)
-        logits, *features = self.runner.run(rows)
+        parts = [
+            self.runner.run(rows[place : place + self.runner.batch]) for place in range(0, len(rows), self.runner.batch)
+        ]
+        logits, *features = parts[0] if len(parts) == 1 else (np.concatenate(one) for one in zip(*parts, strict=True))
         return [Outcome(one, features[0][place] if features else None) for place, one in enumerate(logits)]
 
     def fitted(self, content: bytes, number: int, count: int) -> np.ndarray:
