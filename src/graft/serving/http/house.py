@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from graft.errors import GraftError, unknown_name
+from graft.errors import ArtifactError, GraftError, must, unknown_name
 from graft.serving.http import memory
 from graft.serving.http.batching import Room
 from graft.serving.http.faults import Refused
@@ -51,6 +51,11 @@ class House:
         file = network(source, say)
         found = load(source.name, file, limits=self.limits, metrics=self.metrics, runtime=self.runtime)
         doubt = source.doubt(found.told)
+        if doubt is not None and found.width < doubt.width:
+            found.close()
+            wanted = f"for {found.width} features, as the network gives"
+            do = "Export the model again, and move both files together"
+            raise ArtifactError(must("what the model knows of its doubts", wanted, f"for {doubt.width}", do))
         found.report, found.keeping = source.report, self.keeping
         found.watching = Watching(doubt) if doubt is not None else None
         memory.settle()

@@ -62,6 +62,8 @@ class Served:
     """Why this runner was chosen."""
     limits: Limits
     metrics: Metrics
+    width: int
+    """Of the features; 0 where the network gives none."""
     report: Path | None = None
     watching: Watching | None = None
     """What judges whether an answer is accepted, and keeps count of it, where the model knows its doubts."""
@@ -241,11 +243,12 @@ def load(name: str, file: Path, *, limits: Limits, metrics: Metrics, runtime: st
     plain = {key: value for key, value in told["task"].items() if key not in ("name", "outputs")}
     task = tasks.REGISTRY.create(told["task"]["name"], plain)
     runner, why = choose(exported, wish=runtime)
-    found = runner.run(exported.noise(1))[0]
+    found, *features = runner.run(exported.noise(1))
     if found.shape != (1, task.outputs) or not np.isfinite(found).all():
         do = "Export the model again with `graft export`"
         raise ArtifactError(must("The network", f"one with {task.outputs} finite outputs", str(found.shape), do))
-    return Served(name, exported, specification, task, runner, why, limits, metrics)
+    width = features[0].shape[1] if features else 0
+    return Served(name, exported, specification, task, runner, why, limits, metrics, width)
 
 
 def refusal(error: Exception) -> Refused:
