@@ -32,7 +32,7 @@ KEY = "the-right-key"
 COLOURS = {"red": (200, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 200)}
 
 
-def doubtful(file, vectors, classes, above=0.02):
+def doubtful(file, vectors, above=0.02):
     """Write the doubts of a model whose training data had features (n, d), beside its file; return their hash."""
     draw = np.random.default_rng(0)
     projection = draw.normal(size=(vectors.shape[1], 4)).astype(np.float32)
@@ -100,7 +100,7 @@ def colour_net(file, *, classes=tuple(COLOURS), sharp=8.0, doubts=False):
     if doubts:
         seen = np.repeat(np.array(list(COLOURS.values()), np.float32) / 255, 40, axis=0)
         noise = np.random.default_rng(1).normal(scale=0.01, size=seen.shape)
-        says["files"] = {kept.NAME: doubtful(file, (seen + noise).astype(np.float32), classes)}
+        says["files"] = {kept.NAME: doubtful(file, (seen + noise).astype(np.float32))}
     return saved(file, nodes, given, constants, says)
 
 

@@ -263,6 +263,24 @@ def test_a_client_that_never_ends_its_headers_is_cut_off(monkeypatch, tmp_path):
         thread.join(10)
 
 
+def test_more_connections_than_there_is_room_for_are_told_so(monkeypatch, tmp_path):
+    from graft.serving.http import answering
+
+    monkeypatch.setattr(answering.Patient, "most", 3)
+    with running({"net": colour_net(tmp_path / "net.onnx")}) as (client, _):
+        held = [socket.create_connection(place(client.base_url)) for _ in range(5)]
+        for one in held[3:]:
+            one.settimeout(5)
+            assert one.recv(4000).startswith(b"HTTP/1.1 503")
+        for one in held:
+            one.close()
+        until = time.monotonic() + 5
+        while (reply := client.get("/health")).status_code == 503 and time.monotonic() < until:
+            time.sleep(0.05)
+        assert reply.status_code == 200
+        assert asked(client).status_code == 200
+
+
 def test_rates_are_limited_by_address():
     now = [0.0]
     rates = Rates(2.0, lambda: now[0])

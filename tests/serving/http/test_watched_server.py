@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
-pytest.importorskip("onnx", reason="the extra `onnx` is not installed")
+onnx = pytest.importorskip("onnx", reason="the extra `onnx` is not installed")
 pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
 
-from nets import KEY, colour_net, letter_net, picture, running, spotted
+from nets import KEY, colour_net, doubtful, letter_net, picture, running, spotted
 
 from graft.data import collecting
 from graft.doubt import kept
@@ -122,6 +122,17 @@ def test_words_are_kept_in_the_table_and_only_so_many(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(SettingError, match="--keep must be a folder that can be written"):
         Keeping(tmp_path / "file" / "below", 3)
+
+
+def test_doubts_of_another_network_are_refused(net, tmp_path):
+    file = colour_net(tmp_path / "wide" / "net.onnx")
+    told = json.loads(onnx_head.read(file).metadata["graft"])
+    told["files"] = {kept.NAME: doubtful(file, np.random.default_rng(0).normal(size=(60, 7)).astype(np.float32))}
+    model = onnx.load(file)
+    model.metadata_props[0].value = json.dumps(told)
+    onnx.save(model, file)
+    with pytest.raises(ArtifactError, match="for 3 features"), running({"net": file}):
+        pass
 
 
 def test_doubts_that_were_changed_are_refused(net):
