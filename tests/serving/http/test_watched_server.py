@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
-onnx = pytest.importorskip("onnx", reason="the extra `onnx` is not installed")
+pytest.importorskip("onnx", reason="the extra `onnx` is not installed")
 pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
 
 from nets import KEY, colour_net, doubtful, letter_net, picture, running, spotted
@@ -125,6 +125,8 @@ def test_words_are_kept_in_the_table_and_only_so_many(tmp_path):
 
 
 def test_doubts_of_another_network_are_refused(net, tmp_path):
+    import onnx
+
     file = colour_net(tmp_path / "wide" / "net.onnx")
     told = json.loads(onnx_head.read(file).metadata["graft"])
     told["files"] = {kept.NAME: doubtful(file, np.random.default_rng(0).normal(size=(60, 7)).astype(np.float32))}
