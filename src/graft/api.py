@@ -254,7 +254,7 @@ def watch(
     seed: int = 0,
     listener: Listener = SILENT,
 ) -> Watched:
-    """Compare new inputs, or a server's statistics in ``log``, with the training data.
+    """Compare new inputs, or a server's statistics (``log``: a file, or its address), with the training data.
 
     ``most`` inputs of ``source`` that are least like it are named; ``Watched.write`` makes a table to be labelled of
     them. Raises DataError for inputs or statistics that cannot be used, ArtifactError for a model without doubts.
@@ -262,7 +262,7 @@ def watch(
     false_alarm = drift.checked(false_alarm)
     asked = model if isinstance(model, Model) else load(model)
     if log is not None:
-        return watched.watch_log(asked, Path(log), false_alarm=false_alarm, seed=seed)
+        return watched.watch_log(asked, str(log), false_alarm=false_alarm, seed=seed)
     modality = str(asked.manifest["modality"])
     inputs = [] if source is None else [source]
     examples = data.find_inputs(inputs, modality, input_column=input_column, kept_columns=asked.columns)

@@ -1,6 +1,7 @@
 """Exporting a fitted model: the command, the comparison, the metadata, and what is refused."""
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 
 import graft as package
 from graft import artifact, exporters
+from graft.doubt import kept
 from graft.errors import ArtifactError
 from graft.exporters import onnx as onnx_exporter
 from graft.exporters._inputs import sample
@@ -61,6 +63,15 @@ def test_the_file_says_all_that_its_user_needs(exported, probe):
     assert told["inputs"] == [{"name": "input", "dtype": "uint8", "shape": [3, 160, 160]}]
     assert (told["outputs"], told["features"]) == (["logits", "features"], "features")
     assert told["fingerprint"] == json.loads((probe.folder / "graft.json").read_text())["checksum"]
+
+
+def test_what_the_model_does_not_know_lies_beside_the_file(exported, probe):
+    file = exported.file.with_name("model.doubt.safetensors")
+    told = json.loads(ONNX.open(exported.file).metadata)["files"]
+    assert told == {kept.NAME: sha256(file.read_bytes()).hexdigest()}
+    written, own = kept.read(file), kept.read(probe.folder / kept.NAME)
+    assert (written.above, written.width) == (own.above, own.width)
+    np.testing.assert_array_equal(written.reference.values, own.reference.values)
 
 
 def test_it_is_compared_on_inputs_of_the_training_data(exported, probe):

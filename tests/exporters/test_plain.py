@@ -110,7 +110,7 @@ def test_a_repository_of_triton(probe, tmp_path, graft):
     home = tmp_path / "repository" / "photos"
     assert ran["file"] == str(home / "1" / "model.onnx")
     names = {str(one.relative_to(home)) for one in home.rglob("*") if one.is_file()}
-    assert names == {"config.pbtxt", "labels.txt", "1/model.onnx"}
+    assert names == {"config.pbtxt", "labels.txt", "1/model.onnx", "1/model.doubt.safetensors"}
     assert [one.name for one in home.parent.iterdir()] == ["photos"]
     assert (home / "labels.txt").read_text().split() == ["class0", "class1", "class2"]
     config = parsed((home / "config.pbtxt").read_text())

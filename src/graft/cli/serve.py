@@ -34,6 +34,13 @@ def serve(
     queue: Annotated[int, typer.Option("--queue", min=1, help="Inputs that may wait; beyond them: 503.")] = 128,
     rate: Annotated[float, typer.Option("--rate", min=0, help="Requests a second of one address; 0: any.")] = 0.0,
     timeout: Annotated[float, typer.Option("--timeout", min=0.1, help="Seconds until an answer is given up.")] = 10.0,
+    keep: Annotated[
+        Path | None, typer.Option("--keep", metavar="FOLDER", help="Keep inputs whose answers are not accepted here.")
+    ] = None,
+    keep_most: Annotated[int, typer.Option("--keep-most", min=1, help="The most inputs of a model kept.")] = 1000,
+    workers: Annotated[
+        int, typer.Option("--workers", min=0, help="Processes that answer, replaced where they die; 0: this one.")
+    ] = 0,
     seed: options.Seed = None,
     as_json: options.Json = False,
 ) -> None:
@@ -59,6 +66,8 @@ def serve(
         private_key=tls_key,
         key_file=key_file,
         open=no_key,
+        keep=keep,
+        keep_most=keep_most,
         watch_seconds=watch,
         limits=limits,
     )
@@ -70,4 +79,4 @@ def serve(
     def say(sentence: str) -> None:
         print(inert(sentence), file=sys.stderr, flush=True)
 
-    http.serve(models, place=place, runtime=runtime, say=say, ready=emit_now if as_json else None)
+    http.serve(models, place=place, runtime=runtime, workers=workers, say=say, ready=emit_now if as_json else None)

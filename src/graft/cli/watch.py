@@ -20,7 +20,8 @@ def watch(
         typer.Argument(metavar="[DATA]", help="A folder, file or table with new inputs."),
     ] = None,
     log: Annotated[
-        Path | None, typer.Option("--log", metavar="FILE", help="Statistics that a server of this model wrote.")
+        str | None,
+        typer.Option("--log", metavar="FILE|ADDRESS", help="Statistics of a server of this model; its key: GRAFT_KEY."),
     ] = None,
     out: Annotated[
         Path | None,

@@ -5,12 +5,14 @@ import os
 import shutil
 import tempfile
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from graft.artifact import Assembled
+from graft.doubt import kept as doubt_file
 from graft.errors import ArtifactError, NotInstalledError, SettingError, must
 from graft.exporters import _triton
 from graft.exporters._base import Exporter
@@ -111,6 +113,7 @@ def _exported(
     target.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
+        _write_doubts(model, work / target.name)
         written, told = _written(exporter, format, model, whole, inputs, work / target.name, listener)
         parity = _compared(exporter, written, inputs, work / target.name, format)
         for file in sorted(work.iterdir()):
@@ -152,7 +155,7 @@ def _written(
     two = {name: np.concatenate([array, array])[:2] for name, array in inputs.arrays.items()}
     fault = ""
     for one in (whole, replace(whole, varies=False))[: 1 + whole.varies]:
-        told = metadata(model, one)
+        told = {**metadata(model, one), "files": _beside(file)}
         try:
             exporter.write(one, two, file, json.dumps(told, ensure_ascii=False))
         except OSError:
@@ -165,6 +168,22 @@ def _written(
         return one, told
     do = "Take another format of `graft list exporters`, or use the model folder itself"
     raise SettingError(must("The network", f"one that {format} can hold", f"{model.backbone.name} ({fault})", do))
+
+
+def _write_doubts(model: Assembled, file: Path) -> None:
+    """Write what the model knows of what it does not know beside the file, under the file's own name."""
+    if model.doubt is not None:
+        doubt_file.write(file.parent, model.doubt).rename(_doubts(file))
+
+
+def _beside(file: Path) -> dict[str, str]:
+    """Return the sha-256 of what lies beside the file, by what it is called in a model folder."""
+    doubts = _doubts(file)
+    return {doubt_file.NAME: sha256(doubts.read_bytes()).hexdigest()} if doubts.exists() else {}
+
+
+def _doubts(file: Path) -> Path:
+    return file.with_name(f"{file.stem}.{doubt_file.NAME}")
 
 
 def _first(error: BaseException) -> str:

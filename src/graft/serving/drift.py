@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from graft.doubt.judging import Doubt
+from graft.doubt.judging import Doubt, Verdict
 from graft.errors import DataError, SettingError, must
 
 FORMAT = 1
@@ -122,8 +122,10 @@ class Rolling:
         self._values = np.zeros((self.size, width), np.float32)
         self._told = np.full((self.size, 3), np.nan, np.float32)
 
-    def add(self, vectors: np.ndarray, sure: np.ndarray | None = None) -> None:
+    def add(self, vectors: np.ndarray, sure: np.ndarray | None = None) -> list[Verdict]:
         """Take in inputs of vectors (n, width), answered with probabilities ``sure`` (n,); the oldest go.
+
+        Returns the verdicts on the answers.
 
         Raises DataError for features of another width, or that are not finite.
         """
@@ -138,20 +140,36 @@ class Rolling:
             self._values[place] = values[row]
             self._told[place] = (verdict.unlike, np.nan if sure is None else sure[row], verdict.accepted)
             self.total += 1
+        return verdicts
 
     def look(self, *, least: int | None = None) -> Look | None:
         """Return the last look, after a new one if enough new inputs have come (``least``, else ``size``).
 
         None before the first.
         """
-        fresh = min(self.total - self._looked, self.size)
-        if fresh >= (self.size if least is None else max(least, FEWEST)):
-            places = np.arange(self.total - fresh, self.total) % self.size
-            self.last = compare(self.doubt, self._values[places], self._told[places], self.false_alarm, self.seed)
-            self._looked = self.total
-            self.looks += 1
-            self.alarms += self.last.alarm
+        taken = self.take(least=least)
+        if taken is not None:
+            self.note(self.compared(*taken))
         return self.last
+
+    def take(self, *, least: int | None = None) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return copies of what the next look is at, if enough has come, and count it as looked at; else None."""
+        fresh = min(self.total - self._looked, self.size)
+        if fresh < (self.size if least is None else max(least, FEWEST)):
+            return None
+        places = np.arange(self.total - fresh, self.total) % self.size
+        self._looked = self.total
+        return self._values[places], self._told[places]
+
+    def compared(self, values: np.ndarray, told: np.ndarray) -> Look:
+        """Return the look at what ``take`` returned; changes nothing, so that it may go on beside ``add``."""
+        return compare(self.doubt, values, told, self.false_alarm, self.seed)
+
+    def note(self, look: Look) -> None:
+        """Keep a look as the last one."""
+        self.last = look
+        self.looks += 1
+        self.alarms += look.alarm
 
     def to_json(self) -> dict[str, Any]:
         """Return all that is kept, as plain JSON: what ``graft watch --log`` reads."""
@@ -198,19 +216,27 @@ def of_file(file: Path, doubt: Doubt, *, false_alarm: float = FALSE_ALARM, seed:
     """Return a look at the statistics that a server wrote. Raises DataError for others, or too few inputs."""
     do = "Give the file that the server of this model wrote"
     try:
-        plain = json.loads(file.read_bytes())
+        content = file.read_bytes()
     except OSError as error:
         raise DataError(must("--log", "a file that can be read", f"{file} ({error.strerror})", do)) from None
+    return of_bytes(content, str(file), doubt, false_alarm=false_alarm, seed=seed)
+
+
+def of_bytes(content: bytes, source: str, doubt: Doubt, *, false_alarm: float = FALSE_ALARM, seed: int = 0) -> Look:
+    """Return a look at statistics; ``source`` is where they are from. Raises DataError for others, or too few."""
+    do = "Give what the server of this model wrote"
+    try:
+        plain = json.loads(content)
     except (ValueError, RecursionError):
-        raise DataError(must("--log", "a JSON file of statistics", f"{file}, which is none", do)) from None
+        raise DataError(must("--log", "JSON of statistics", f"{source}, which is none", do)) from None
     if not isinstance(plain, Mapping) or plain.get("format") != FORMAT:
-        raise DataError(must("--log", f"statistics of format {FORMAT}", f"{file}, which are not", do))
+        raise DataError(must("--log", f"statistics of format {FORMAT}", f"{source}, which are not", do))
     if plain.get("model") != fingerprint(doubt):
-        raise DataError(must("--log", "statistics of this model", f"{file}, of another", do))
+        raise DataError(must("--log", "statistics of this model", f"{source}, of another", do))
     width = doubt.reference.values.shape[1]
     values, told = (_unpacked(plain.get(key), columns) for key, columns in (("values", width), ("told", 3)))
     if values is None or told is None or len(values) != len(told) or not np.isfinite(values).all():
-        raise DataError(must("--log", "whole", f"{file}, which was changed or cut off", do))
+        raise DataError(must("--log", "whole", f"{source}, which was changed or cut off", do))
     if len(values) < FEWEST:
         raise DataError(must("--log", f"of {FEWEST} inputs or more", f"{len(values)}", "Wait for more"))
     return compare(doubt, values, told, false_alarm, seed)

@@ -11,7 +11,8 @@ from graft import data
 from graft.data import modalities
 from graft.doubt.judging import Doubt
 from graft.errors import ArtifactError, DataError, must
-from graft.serving.drift import FALSE_ALARM, FEWEST, Look, Rolling, of_file
+from graft.serving import asking
+from graft.serving.drift import FALSE_ALARM, FEWEST, Look, Rolling, of_bytes, of_file
 from graft.serving.model import Model, SetAside
 from graft.types import Example, Progress, silent
 
@@ -77,9 +78,16 @@ def doubt_of(model: Model) -> Doubt:
     return model.caution.doubt
 
 
-def watch_log(model: Model, file: Path, *, false_alarm: float = FALSE_ALARM, seed: int = 0) -> Watched:
-    """Return what a server's statistics tell. Raises DataError for others, ArtifactError for an old model."""
-    return Watched(of_file(file, doubt_of(model), false_alarm=false_alarm, seed=seed))
+def watch_log(model: Model, log: str, *, false_alarm: float = FALSE_ALARM, seed: int = 0) -> Watched:
+    """Return what a server's statistics tell: a file of them, or its address.
+
+    Raises DataError for others, ArtifactError for an old model.
+    """
+    doubt = doubt_of(model)
+    if not asking.is_address(log):
+        return Watched(of_file(Path(log), doubt, false_alarm=false_alarm, seed=seed))
+    content = asking.statistics(log, doubt)
+    return Watched(of_bytes(content, log, doubt, false_alarm=false_alarm, seed=seed))
 
 
 def watch_inputs(

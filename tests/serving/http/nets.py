@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from contextlib import contextmanager
+from hashlib import sha256
 
 import httpx
 import numpy as np
@@ -14,16 +15,38 @@ import uvicorn
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image as Picture
 
+from graft.doubt import kept
+from graft.doubt.judging import Calibration, Doubt, Reference
+from graft.doubt.likeness import Nearest
 from graft.preprocess.image import Image
 from graft.preprocess.text import Text
 from graft.serving.http import Limits, Place
+from graft.serving.http.answering import Patient
 from graft.serving.http.app import built
 from graft.serving.http.house import House
+from graft.serving.http.keeping import Keeping
 from graft.serving.http.keys import Keys, fingerprint
 from graft.serving.http.prepare import Source
 
 KEY = "the-right-key"
 COLOURS = {"red": (200, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 200)}
+
+
+def doubtful(file, vectors, above=0.02):
+    """Write the doubts of a model whose training data had features (n, d), beside its file; return their hash."""
+    draw = np.random.default_rng(0)
+    projection = draw.normal(size=(vectors.shape[1], 4)).astype(np.float32)
+    doubt = Doubt(
+        likeness=Nearest.fit(vectors, np.zeros(len(vectors))),
+        above=above,
+        share=0.02,
+        form="class",
+        calibration=Calibration(np.zeros(50, np.float32)),
+        reference=Reference(projection, vectors @ projection),
+    )
+    file.parent.mkdir(parents=True, exist_ok=True)
+    written = kept.write(file.parent, doubt).rename(file.with_name(f"{file.stem}.{kept.NAME}"))
+    return sha256(written.read_bytes()).hexdigest()
 
 
 def saved(file, nodes, given, constants, told):
@@ -55,8 +78,11 @@ def told(preprocess, classes):
     }
 
 
-def colour_net(file, *, classes=tuple(COLOURS), sharp=8.0):
-    """Write a network that says which colour a picture has most of: its features are the three means."""
+def colour_net(file, *, classes=tuple(COLOURS), sharp=8.0, doubts=False):
+    """Write a network that says which colour a picture has most of: its features are the three means.
+
+    With ``doubts`` it knows that it was trained on the three colours and has seen nothing else.
+    """
     preprocess = Image(size=(16, 16), resize=16)
     nodes = [
         helper.make_node("Cast", ["input"], ["wide"], to=TensorProto.FLOAT),
@@ -70,7 +96,12 @@ def colour_net(file, *, classes=tuple(COLOURS), sharp=8.0):
         "weights": sharp * np.eye(3, dtype=np.float32),
     }
     given = helper.make_tensor_value_info("input", TensorProto.UINT8, ["batch", 3, 16, 16])
-    return saved(file, nodes, given, constants, told(preprocess, classes))
+    says = told(preprocess, classes)
+    if doubts:
+        seen = np.repeat(np.array(list(COLOURS.values()), np.float32) / 255, 40, axis=0)
+        noise = np.random.default_rng(1).normal(scale=0.01, size=seen.shape)
+        says["files"] = {kept.NAME: doubtful(file, (seen + noise).astype(np.float32))}
+    return saved(file, nodes, given, constants, says)
 
 
 def letter_net(file):
@@ -99,21 +130,33 @@ def letter_net(file):
 
 def picture(colour="red", side=20, kind="PNG"):
     out = io.BytesIO()
-    Picture.new("RGB", (side, side), COLOURS[colour]).save(out, kind)
+    Picture.new("RGB", (side, side), COLOURS.get(colour, colour)).save(out, kind)
+    return out.getvalue()
+
+
+def spotted():
+    """Return a picture, dark but for a blue spot in its lower right corner, on which its colour hangs."""
+    found = np.full((64, 64, 3), (90, 90, 60), np.uint8)
+    found[40:, 40:] = (0, 0, 255)
+    out = io.BytesIO()
+    Picture.fromarray(found).save(out, "PNG")
     return out.getvalue()
 
 
 @contextmanager
-def running(sources, *, keys=True, watch=0.0, runtime="onnxruntime", wrap=None, **limits):
+def running(sources, *, keys=True, watch=0.0, runtime="onnxruntime", wrap=None, keep=None, **limits):
     """Yield a client of a server that runs in a thread, and its house."""
     place = Place(port=0, open=not keys, watch_seconds=watch, limits=Limits(**limits))
-    house = House([Source(name, file) for name, file in sources.items()], place.limits, runtime=runtime)
+    keeping = Keeping(keep, 10) if keep else None
+    found = [Source(name, file) for name, file in sources.items()]
+    house = House(found, place.limits, runtime=runtime, keeping=keeping)
     house.open(lambda sentence: None)
     if wrap is not None:
         wrap(house)
     app = built(house, place, Keys((fingerprint(KEY),)) if keys else None)
     bound = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", ws="none"))
+    kind = type("Patient", (Patient,), {"seconds": place.limits.body_seconds})
+    server = uvicorn.Server(uvicorn.Config(app, http=kind, log_level="critical", ws="none"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
     thread.start()
     address = f"http://127.0.0.1:{bound.getsockname()[1]}"

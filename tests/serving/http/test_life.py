@@ -231,17 +231,19 @@ def test_the_process_has_no_torch_and_a_signal_loses_no_request(process):
 
 
 def test_a_client_that_never_ends_its_headers_is_cut_off(monkeypatch, tmp_path):
-    from graft.serving.http import start
+    from graft.serving.http import answering
 
-    monkeypatch.setattr(start.Patient, "seconds", 0.3)
+    monkeypatch.setattr(answering.Patient, "seconds", 0.3)
     from graft.serving.http.app import built
     from graft.serving.http.house import House
 
     house = House([prepare.Source("net", colour_net(tmp_path / "net.onnx"))], Place().limits, runtime="onnxruntime")
     house.open(lambda sentence: None)
-    config = start.uvicorn.Config(built(house, Place(watch_seconds=0), None), http=start.Patient, log_level="critical")
+    config = answering.uvicorn.Config(
+        built(house, Place(watch_seconds=0), None), http=answering.Patient, log_level="critical"
+    )
     bound = socket.create_server(("127.0.0.1", 0))
-    server = start.uvicorn.Server(config)
+    server = answering.uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
     thread.start()
     try:
@@ -259,6 +261,24 @@ def test_a_client_that_never_ends_its_headers_is_cut_off(monkeypatch, tmp_path):
     finally:
         server.should_exit = True
         thread.join(10)
+
+
+def test_more_connections_than_there_is_room_for_are_told_so(monkeypatch, tmp_path):
+    from graft.serving.http import answering
+
+    monkeypatch.setattr(answering.Patient, "most", 3)
+    with running({"net": colour_net(tmp_path / "net.onnx")}) as (client, _):
+        held = [socket.create_connection(place(client.base_url)) for _ in range(5)]
+        for one in held[3:]:
+            one.settimeout(5)
+            assert one.recv(4000).startswith(b"HTTP/1.1 503")
+        for one in held:
+            one.close()
+        until = time.monotonic() + 5
+        while (reply := client.get("/health")).status_code == 503 and time.monotonic() < until:
+            time.sleep(0.05)
+        assert reply.status_code == 200
+        assert asked(client).status_code == 200
 
 
 def test_rates_are_limited_by_address():

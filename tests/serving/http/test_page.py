@@ -10,10 +10,10 @@ pytest.importorskip("onnx", reason="the extra `onnx` is not installed")
 pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-from nets import KEY, colour_net, letter_net, picture, running  # noqa: E402
+from nets import KEY, colour_net, letter_net, picture, running, spotted  # noqa: E402
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-PHONE = {"width": 360, "height": 740}
+PHONE = {"width": 390, "height": 844}
 DROP = """([name, type, data]) => {
   const bytes = Uint8Array.from(atob(data), letter => letter.charCodeAt(0)), carried = new DataTransfer();
   carried.items.add(new File([bytes], name, { type }));
@@ -114,4 +114,31 @@ def test_a_text_is_typed_and_the_page_speaks_chinese(page, address):
     assert page.inner_text("#words button") == "提问"
     assert "概率" in page.inner_text("#sure")
     assert page.get_attribute("html", "lang") == "zh-CN"
+    assert fits(page)
+
+
+def test_what_an_answer_hangs_on_is_shown(page, address):
+    page.goto(f"{address}/#{KEY}")
+    page.wait_for_selector("#drop")
+    dropped(page, "green.png", "image/png", picture("green"))
+    playwright.expect(page.locator("#label")).to_have_text("green")
+    page.click("#explain")
+    # One colour everywhere: hiding a part by the picture's mean changes nothing.
+    playwright.expect(page.locator("#meaning")).to_have_text("No single part decides the answer.")
+    assert page.locator("#explain").is_hidden()
+    dropped(page, "spot.png", "image/png", spotted())
+    page.wait_for_selector("#explain:not([hidden])")
+    assert page.locator("#why").is_hidden()
+    page.click("#explain")
+    page.wait_for_selector("#map:not([hidden])")
+    page.click("#language")
+    assert "越亮" in page.inner_text("#meaning")
+    page.click("#language")
+    page.select_option("#models", "letters")
+    page.fill("#text", "zzzz AA zzz")
+    page.click("#words button")
+    playwright.expect(page.locator("#label")).to_have_text("small letters")
+    page.click("#explain")
+    playwright.expect(page.locator("#pieces span")).to_have_count(3)
+    assert "leaf" in page.locator("#pieces span").first.get_attribute("style")
     assert fits(page)

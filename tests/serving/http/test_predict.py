@@ -198,5 +198,7 @@ def test_metrics_count_what_was_answered(both):
 
 def test_the_api_is_described(both):
     told = both[0].get("/openapi.json").json()
-    assert {"/predict", "/health", "/ready", "/models", "/metrics", "/v2/models/{name}/infer"} <= set(told["paths"])
+    asked = {"/predict", "/explain", "/v2/models/{name}/infer", "/drift", "/models/{name}/drift"}
+    state = {"/health", "/ready", "/models", "/metrics"}
+    assert asked | state <= set(told["paths"])
     assert "multipart/form-data" in told["paths"]["/predict"]["post"]["requestBody"]["content"]

@@ -1,7 +1,7 @@
 """The routes of the server: /predict and what stands around it; the inference protocol is in ``v2``."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
 from typing import Any
@@ -14,8 +14,9 @@ from starlette.exceptions import HTTPException
 from graft import __version__
 from graft.errors import GraftError
 from graft.serving.http import asked, v2
+from graft.serving.http.explain import Explainer
 from graft.serving.http.faults import Refused
-from graft.serving.http.gate import Gate
+from graft.serving.http.gate import Direct, Gate
 from graft.serving.http.house import LOG, House
 from graft.serving.http.keys import Keys
 from graft.serving.http.metrics import labelled
@@ -23,6 +24,7 @@ from graft.serving.http.schemas import FAULTS, PREDICT, RELOAD, Answers
 from graft.serving.http.served import Served, refusal
 from graft.serving.http.settings import Place
 
+OLD = "It was fitted or exported by an older version, which kept nothing to compare with. Fit or export it again"
 PAGE = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/page.js": ("page.js", "text/javascript; charset=utf-8"),
@@ -55,9 +57,10 @@ def built(house: House, place: Place, keys: Keys | None) -> Gate:
     )
     _page(app)
     _state(app, house, open_to_all=keys is None)
-    _work(app, house)
+    direct = _work(app, house)
+    _watch(app, house)
     v2.routes(app, house)
-    return Gate(app, place=place, keys=keys, house=house)
+    return Gate(app, place=place, keys=keys, house=house, direct=direct)
 
 
 async def _http_fault(request: Request, error: Exception) -> Response:
@@ -132,12 +135,12 @@ def _described(served: Served) -> dict[str, Any]:
         "runtime": served.runner.name,
         "limits": {"bytes": served.limits.bytes, "pixels": served.limits.pixels, "seconds": served.limits.seconds},
         "report": served.report is not None,
-        "abstains": served.doubt is not None,
+        "abstains": served.watching is not None,
     }
 
 
-def _work(app: FastAPI, house: House) -> None:
-    """Add what does the work."""
+def _work(app: FastAPI, house: House) -> Mapping[str, Direct]:
+    """Add what does the work; return what of it the gate calls itself: the framework only describes that."""
 
     @app.post(
         "/predict",
@@ -153,7 +156,7 @@ def _work(app: FastAPI, house: House) -> None:
         outcomes = await house.ask(served, found.inputs)
         predictions = []
         for name, outcome in zip(found.names, outcomes, strict=True):
-            if isinstance(outcome, BaseException):
+            if isinstance(outcome, Exception):
                 refused = refusal(outcome)
                 if len(outcomes) == 1 or refused.status >= 500:
                     house.metrics.answer(served.name, "unreadable")
@@ -190,8 +193,39 @@ def _work(app: FastAPI, house: House) -> None:
         headers = {"content-security-policy": policy, "content-disposition": 'attachment; filename="report.html"'}
         return Response(content, media_type="text/html; charset=utf-8", headers=headers)
 
+    return {"/predict": predict}
+
+
+def _watch(app: FastAPI, house: House) -> None:
+    """Add what tells of answers: drift, and where the model looked."""
+    explainer = Explainer(house)
+
+    @app.get("/drift", summary="Whether what is asked is like the training data", responses=FAULTS)
+    async def drift() -> dict[str, Any]:
+        return {"models": {name: {"version": one.version, **_drift(one)} for name, one in house.models.items()}}
+
+    @app.get("/models/{name}/drift", summary="The statistics that `graft watch --log` reads", responses=FAULTS)
+    async def statistics(name: str) -> dict[str, Any]:
+        served = house.named(name)
+        if served.watching is None:
+            raise Refused(404, f"The model must know its training data. {OLD}.")
+        return served.watching.statistics()
+
+    @app.post("/explain", summary="What an answer hangs on", responses=FAULTS, openapi_extra=PREDICT)
+    async def explain(request: Request) -> Response:
+        content = await asked.body(request, house.limits)
+        found = asked.asked(content, request.headers.get("content-type", ""), house.limits)
+        served = house.named(found.model or request.query_params.get("model"))
+        if len(found.inputs) != 1:
+            raise Refused(400, f"One input must be given. Got {len(found.inputs)}. Ask for each by itself.")
+        return JSONResponse(await explainer.explain(served, found.inputs[0]))
+
+
+def _drift(served: Served) -> dict[str, Any]:
+    return served.watching.told() if served.watching is not None else {"inputs": None, "reason": OLD}
+
 
 def _outcome(told: dict[str, Any]) -> str:
     if "error" in told:
         return "unreadable"
-    return "accepted" if told.get("accepted", True) else "abstained"
+    return "abstained" if told.get("accepted") is False else "accepted"

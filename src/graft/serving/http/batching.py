@@ -13,6 +13,9 @@ from graft.serving.http.faults import Refused, busy, late
 
 J = TypeVar("J")
 R = TypeVar("R")
+LATE = 504
+SHARE = 4
+"""Jobs that a thread takes at most where a batch is smaller."""
 WAIT = 0.002
 """Seconds that a batch which is not full waits for more, while other threads work and so more is to be expected."""
 
@@ -22,7 +25,7 @@ class _Asked(Generic[J, R]):
     job: J
     until: float
     """On ``time.monotonic``: later than this nobody waits for it."""
-    future: "asyncio.Future[R]"
+    future: "asyncio.Future[R | Exception]"
     loop: asyncio.AbstractEventLoop
 
 
@@ -49,7 +52,7 @@ class Batcher(Generic[J, R]):
     """Threads that work on batches of jobs in the order of their arrival."""
 
     work: Callable[[Sequence[J]], Sequence[R | Exception]]
-    """Returns the result of each job, or why there is none."""
+    """Returns the result of each job, or why there is none; it may be given more than a batch."""
     batch: int
     lanes: int
     wait: float = WAIT
@@ -57,6 +60,7 @@ class Batcher(Generic[J, R]):
     _come: threading.Condition = field(default_factory=threading.Condition)
     _busy: int = 0
     _closed: bool = False
+    _threads: list[threading.Thread] = field(default_factory=list)
 
     def start(self) -> None:
         """Start the threads."""
@@ -68,7 +72,7 @@ class Batcher(Generic[J, R]):
         for one in self._threads:
             one.start()
 
-    async def ask(self, jobs: Sequence[J], seconds: float) -> list[R | BaseException]:
+    async def ask(self, jobs: Sequence[J], seconds: float) -> list[R | Exception]:
         """Return what became of each job. Raises Refused (504) for those that waited too long."""
         loop, until = asyncio.get_running_loop(), time.monotonic() + seconds
         asked = [_Asked[J, R](job, until, loop.create_future(), loop) for job in jobs]
@@ -77,11 +81,18 @@ class Batcher(Generic[J, R]):
                 raise Refused(503, "The server is shutting down. Ask again soon.", {"retry-after": "5"})
             self._queue.extend(asked)
             self._come.notify(len(asked))
+        # One timer and plain results: this is the path of every request, and its seconds are those of the loop.
+        timer = loop.call_later(seconds, _tell, [(one.future, late()) for one in asked])
         try:
-            async with asyncio.timeout(seconds):
-                return list(await asyncio.gather(*(one.future for one in asked), return_exceptions=True))
-        except TimeoutError:
-            raise late() from None
+            found = [await one.future for one in asked]
+        finally:
+            timer.cancel()
+            for one in asked:
+                one.future.cancel()
+        for result in found:
+            if isinstance(result, Refused) and result.status == LATE:
+                raise result
+        return found
 
     def close(self) -> None:
         """Let the threads end when all that was asked is answered."""
@@ -105,10 +116,13 @@ class Batcher(Generic[J, R]):
             finally:
                 with self._come:
                     self._busy -= 1
+            told: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[R | Exception], R | Exception]]] = {}
             for one, result in zip(live, results, strict=True):
+                told.setdefault(one.loop, []).append((one.future, result))
+            for loop, some in told.items():
                 # The loop of a server that has ended is closed: nobody waits.
                 with suppress(RuntimeError):
-                    one.loop.call_soon_threadsafe(_tell, one.future, result)
+                    loop.call_soon_threadsafe(_tell, some)
 
     def _take(self) -> "list[_Asked[J, R]]":
         """Return the next jobs, at most a batch; none when it is closed and all is done."""
@@ -118,17 +132,17 @@ class Batcher(Generic[J, R]):
                     self._come.wait()
                 if 0 < len(self._queue) < self.batch and self._busy and not self._closed:
                     self._come.wait_for(lambda: len(self._queue) >= self.batch or self._closed, self.wait)
-                taken = [self._queue.popleft() for _ in range(min(self.batch, len(self._queue)))]
+                # Under load a thread takes its share at once: it wakes the loop once for all of it.
+                share = min(SHARE, len(self._queue) // len(self._threads))
+                taken = [self._queue.popleft() for _ in range(min(max(self.batch, share), len(self._queue)))]
                 if taken:
                     self._busy += 1
                 if taken or (self._closed and not self._queue):
                     return taken
 
 
-def _tell(future: "asyncio.Future[R]", result: "R | Exception") -> None:
-    if future.done():
-        return
-    if isinstance(result, Exception):
-        future.set_exception(result)
-    else:
-        future.set_result(result)
+def _tell(some: "Sequence[tuple[asyncio.Future[R | Exception], R | Exception]]") -> None:
+    """Settle futures; what went wrong is a result too, which whoever waits sorts out."""
+    for future, result in some:
+        if not future.done():
+            future.set_result(result)

@@ -5,13 +5,16 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from graft.errors import GraftError, unknown_name
+from graft.errors import ArtifactError, GraftError, must, unknown_name
+from graft.serving.http import memory
 from graft.serving.http.batching import Room
 from graft.serving.http.faults import Refused
+from graft.serving.http.keeping import Keeping
 from graft.serving.http.metrics import Metrics
 from graft.serving.http.prepare import Source, network
 from graft.serving.http.served import Input, Outcome, Served, load
 from graft.serving.http.settings import Limits
+from graft.serving.http.watching import Watching
 
 LOG = logging.getLogger("graft.serve")
 
@@ -24,6 +27,7 @@ class House:
     limits: Limits
     metrics: Metrics = field(default_factory=Metrics)
     runtime: str = "auto"
+    keeping: Keeping | None = None
     models: dict[str, Served] = field(default_factory=dict)
     room: Room = field(init=False)
     leaving: bool = False
@@ -39,13 +43,22 @@ class House:
         """Load all models. Raises ArtifactError."""
         for source in self.sources:
             self._stamps[source.name] = source.stamp()
-            served = self._loaded(source)
+            served = self._loaded(source, say)
             self.models[source.name] = served
             say(f"{source.name}: {served.why}")
 
-    def _loaded(self, source: Source) -> Served:
-        found = load(source.name, network(source), limits=self.limits, metrics=self.metrics, runtime=self.runtime)
-        found.report, found.doubt = source.report, source.doubt()
+    def _loaded(self, source: Source, say: Callable[[str], None]) -> Served:
+        file = network(source, say)
+        found = load(source.name, file, limits=self.limits, metrics=self.metrics, runtime=self.runtime)
+        doubt = source.doubt(found.told)
+        if doubt is not None and found.width < doubt.width:
+            found.close()
+            wanted = f"for {found.width} features, as the network gives"
+            do = "Export the model again, and move both files together"
+            raise ArtifactError(must("what the model knows of its doubts", wanted, f"for {doubt.width}", do))
+        found.report, found.keeping = source.report, self.keeping
+        found.watching = Watching(doubt) if doubt is not None else None
+        memory.settle()
         return found
 
     def named(self, name: str | None) -> Served:
@@ -60,7 +73,7 @@ class House:
             raise Refused(404, str(unknown_name("the model", shown, self.models, "/models")))
         return self.models[name]
 
-    async def ask(self, served: Served, inputs: Sequence[Input]) -> list[Outcome | BaseException]:
+    async def ask(self, served: Served, inputs: Sequence[Input]) -> list[Outcome | Exception]:
         """Return what a model makes of each input. Raises Refused where there is no room, or no time."""
         if len(inputs) > self.limits.inputs:
             wanted = f"at most {self.limits.inputs} inputs"
@@ -84,7 +97,7 @@ class House:
 
     async def _renew(self, source: Source) -> None:
         stamp = source.stamp()
-        fresh = await asyncio.to_thread(self._loaded, source)
+        fresh = await asyncio.to_thread(self._loaded, source, LOG.info)
         old, self.models[source.name] = self.models[source.name], fresh
         self._stamps[source.name] = stamp
         old.close()
@@ -111,3 +124,5 @@ class House:
             one.close()
         for one in self.models.values():
             one.batcher.join(self.limits.answer_seconds)
+        if self.keeping is not None:
+            self.keeping.close()

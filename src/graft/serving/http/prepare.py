@@ -5,10 +5,13 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from graft.doubt import kept
 from graft.doubt.judging import Doubt
@@ -50,25 +53,30 @@ class Source:
         file = self.path / REPORT
         return file if file.is_file() else None
 
-    def doubt(self) -> Doubt | None:
-        """Return what a model folder knows of what it does not know; None where it does not, and of an exported file.
+    def doubt(self, told: Mapping[str, Any]) -> Doubt | None:
+        """Return what a model knows of what it does not know; None where it does not.
 
-        Raises ArtifactError where the file is not the one that was written.
+        It lies in the model folder, or beside an exported file, which says its hash: ``told`` is what the file says of
+        itself. Raises ArtifactError where it is not the one that was written.
         """
-        if not self.folder:
-            return None
+        do = "Restore the folder from where it came, or fit again" if self.folder else "Export the model again"
+        file = self.path / DOUBT if self.folder else self.file.with_name(f"{self.file.stem}.{DOUBT}")
         try:
-            wanted = json.loads(self.file.read_text("utf-8")).get("files", {}).get(DOUBT)
+            wanted = self._wanted(told)
             if wanted is None:
                 return None
-            found = sha256((self.path / DOUBT).read_bytes()).hexdigest()
+            found = sha256(file.read_bytes()).hexdigest()
         except (OSError, ValueError) as error:
-            do = "Restore the folder from where it came, or fit again"
-            raise ArtifactError(must("a model folder", f"whole, with its {DOUBT}", type(error).__name__, do)) from None
+            raise ArtifactError(must("a model", f"whole, with its {file.name}", type(error).__name__, do)) from None
         if found != wanted:
-            do = "Restore the folder from where it came, or fit again"
-            raise ArtifactError(must(f"the sha-256 of {DOUBT}", wanted[:12], found[:12], do))
-        return kept.read(self.path / DOUBT)
+            raise ArtifactError(must(f"the sha-256 of {file.name}", wanted[:12], found[:12], do))
+        return kept.read(file)
+
+    def _wanted(self, told: Mapping[str, Any]) -> str | None:
+        """Return the hash of the file of doubts; None where there is none. Raises OSError, ValueError."""
+        files = json.loads(self.file.read_text("utf-8")).get("files") if self.folder else told.get("files")
+        found = files.get(DOUBT) if isinstance(files, dict) else None
+        return found if isinstance(found, str) else None
 
     def stamp(self) -> tuple[int, int, int] | None:
         """Return what changes with the file; None where it is not there just now."""
@@ -99,7 +107,7 @@ def sources(words: list[str]) -> list[Source]:
     return list(found.values())
 
 
-def network(source: Source) -> Path:
+def network(source: Source, say: Callable[[str], None]) -> Path:
     """Return the ONNX file of a source; that of a model folder is exported where the cache has it not.
 
     Raises ArtifactError where the folder is changed or cannot be exported.
@@ -113,11 +121,27 @@ def network(source: Source) -> Path:
         raise ArtifactError(must(str(source.path), "a model folder", error.strerror, do)) from None
     home = cache_folder() / "serve" / key[:32]
     if not _whole(home):
+        _refuse_joined(source)
+        say(f"{source.name}: exporting it to ONNX, which is done once and may take a minute")
+        start = time.perf_counter()
         _export(source.path, home)
+        say(f"{source.name}: exported in {time.perf_counter() - start:.0f} s")
         _sweep(home)
     with suppress(OSError):
         os.utime(home)
     return home / NETWORK
+
+
+def _refuse_joined(source: Source) -> None:
+    """Raise ArtifactError for a model whose head also takes columns or descriptors."""
+    try:
+        beside = json.loads(source.file.read_text("utf-8")).get("beside") or {}
+    except (OSError, ValueError):
+        return
+    if isinstance(beside, dict) and beside.get("features"):
+        do = "Ask it with `graft predict`, or fit without --with to serve it"
+        got = "one with further columns or descriptors, which no request holds"
+        raise ArtifactError(must(str(source.path), "a model of inputs alone to be served", got, do))
 
 
 def _whole(home: Path) -> bool:

@@ -8,16 +8,18 @@ from typing import Any
 import numpy as np
 
 from graft import preprocess, tasks
-from graft.doubt.judging import Doubt
+from graft.doubt.judging import Verdict
 from graft.errors import ArtifactError, GraftError, UnreadableInputError, must
 from graft.preprocess import Preprocess
 from graft.serving.http.batching import Batcher
 from graft.serving.http.exported import Exported, opened
 from graft.serving.http.faults import Refused
+from graft.serving.http.keeping import Flagged, Keeping
 from graft.serving.http.metrics import Metrics
 from graft.serving.http.runners import Runner, choose
 from graft.serving.http.settings import Limits
-from graft.tasks import Task
+from graft.serving.http.watching import Watching
+from graft.tasks import Answer, Task
 
 TOP = 5
 """Classes that an answer tells, the most probable first."""
@@ -29,6 +31,8 @@ class Input:
 
     content: bytes | None = None
     array: np.ndarray | None = None
+    quiet: bool = False
+    """Whether it is no request of its own, and so counts for no statistics."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,10 @@ class Outcome:
     """(outputs,) float32, the mean over the parts of a long input."""
     features: np.ndarray | None
     """(width,) float32, the mean likewise."""
+    answer: Answer | None = None
+    """None until all parts are heard."""
+    verdict: Verdict | None = None
+    """None where the model cannot tell."""
 
 
 @dataclass
@@ -54,9 +62,13 @@ class Served:
     """Why this runner was chosen."""
     limits: Limits
     metrics: Metrics
+    width: int
+    """Of the features; 0 where the network gives none."""
     report: Path | None = None
-    doubt: Doubt | None = None
-    """What judges whether an answer is accepted, where the model folder has it."""
+    watching: Watching | None = None
+    """What judges whether an answer is accepted, and keeps count of it, where the model knows its doubts."""
+    keeping: Keeping | None = None
+    """Where inputs are kept whose answers are not accepted; None: nowhere."""
     batcher: "Batcher[Input, Outcome]" = field(init=False)
 
     def __post_init__(self) -> None:
@@ -93,22 +105,63 @@ class Served:
                 found.append(error)
                 continue
             found.append(outcomes[0] if len(outcomes) == 1 else _mean(outcomes))
-        return found
+        return self._answered(inputs, found)
+
+    def _answered(self, inputs: Sequence[Input], found: Sequence[Outcome | Exception]) -> list[Outcome | Exception]:
+        """Return the outcomes with their answers and verdicts, all of them judged at once."""
+        places = [place for place, one in enumerate(found) if isinstance(one, Outcome)]
+        outcomes = [one for one in found if isinstance(one, Outcome)]
+        if not outcomes:
+            return list(found)
+        answers = self.task.answers(np.stack([one.logits for one in outcomes]), float(self.told["temperature"]))
+        verdicts = self._judged([inputs[place] for place in places], outcomes, answers)
+        done = list(found)
+        for place, outcome, answer, verdict in zip(places, outcomes, answers, verdicts, strict=True):
+            done[place] = Outcome(outcome.logits, outcome.features, answer, verdict)
+        return done
+
+    def _judged(
+        self, inputs: Sequence[Input], outcomes: Sequence[Outcome], answers: Sequence[Answer]
+    ) -> Sequence[Verdict | None]:
+        features = [one.features for one in outcomes if one.features is not None]
+        if self.watching is None or len(features) < len(outcomes):
+            return [None] * len(outcomes)
+        known = [one.probability for one in answers]
+        sure = None if None in known else np.array(known, np.float64)
+        vectors = np.stack(features)
+        counted = np.array([not one.quiet for one in inputs]) & np.isfinite(vectors).all(axis=1)
+        verdicts: list[Verdict | None] = [None] * len(outcomes)
+        for rows, judge in ((counted, self.watching.add), (~counted, self.watching.rolling.doubt.judge)):
+            if rows.any():
+                found = judge(vectors[rows], None if sure is None else sure[rows])
+                for place, verdict in zip(np.flatnonzero(rows).tolist(), found, strict=True):
+                    verdicts[place] = verdict
+        if self.keeping is not None:
+            for place in np.flatnonzero(counted).tolist():
+                content, told = inputs[place].content, verdicts[place]
+                if content is not None and told is not None and not told.accepted:
+                    self.keeping.keep(self._flagged(content, answers[place], told))
+        return verdicts
+
+    def _flagged(self, content: bytes, answer: Answer, verdict: Verdict) -> Flagged:
+        kind = "" if self.preprocess.excerpt(content) else self.preprocess.inspect(content, "").format.lower()
+        chance = "" if answer.probability is None else f"{answer.probability:.6f}"
+        cells = (answer.label, chance, f"{verdict.unlike:.6g}", verdict.reason or "")
+        return Flagged(self.name, content, f".{kind}" if kind.isalnum() else "", cells)
 
     def answer(self, outcome: Outcome) -> dict[str, Any]:
         """Return the answer as plain JSON data; for one class of several also the most probable ones."""
-        (answer,) = self.task.answers(outcome.logits[None], float(self.told["temperature"]))
+        answer = outcome.answer
+        assert answer is not None
         found = dict(answer.told)
         if self.task.form == "class":
-            best = np.argsort(-answer.outputs, kind="stable")[:TOP]
+            best = np.argsort(-answer.outputs, kind="stable")[:TOP].tolist()
             found["top"] = [
                 {"label": self.task.classes[place], "probability": round(float(answer.outputs[place]), 6)}
                 for place in best
             ]
-        if self.doubt is not None and outcome.features is not None:
-            sure = None if answer.probability is None else np.array([answer.probability])
-            (verdict,) = self.doubt.judge(outcome.features[None], sure)
-            found |= {"accepted": verdict.accepted, "reason": verdict.reason}
+        if outcome.verdict is not None:
+            found |= {"accepted": outcome.verdict.accepted, "reason": outcome.verdict.reason}
         return found
 
     def _fitted(self, one: Input) -> "Parts | Exception":
@@ -119,7 +172,10 @@ class Served:
 
     def _run(self, arrays: Sequence[np.ndarray]) -> list[Outcome]:
         rows = _padded(arrays) if self.exported.varies else np.stack(arrays)
-        logits, *features = self.runner.run(rows)
+        parts = [
+            self.runner.run(rows[place : place + self.runner.batch]) for place in range(0, len(rows), self.runner.batch)
+        ]
+        logits, *features = parts[0] if len(parts) == 1 else (np.concatenate(one) for one in zip(*parts, strict=True))
         return [Outcome(one, features[0][place] if features else None) for place, one in enumerate(logits)]
 
     def fitted(self, content: bytes, number: int, count: int) -> np.ndarray:
@@ -187,14 +243,15 @@ def load(name: str, file: Path, *, limits: Limits, metrics: Metrics, runtime: st
     plain = {key: value for key, value in told["task"].items() if key not in ("name", "outputs")}
     task = tasks.REGISTRY.create(told["task"]["name"], plain)
     runner, why = choose(exported, wish=runtime)
-    found = runner.run(exported.noise(1))[0]
+    found, *features = runner.run(exported.noise(1))
     if found.shape != (1, task.outputs) or not np.isfinite(found).all():
         do = "Export the model again with `graft export`"
         raise ArtifactError(must("The network", f"one with {task.outputs} finite outputs", str(found.shape), do))
-    return Served(name, exported, specification, task, runner, why, limits, metrics)
+    width = features[0].shape[1] if features else 0
+    return Served(name, exported, specification, task, runner, why, limits, metrics, width)
 
 
-def refusal(error: BaseException) -> Refused:
+def refusal(error: Exception) -> Refused:
     """Return what a client is told of a fault with its input. Raises the error itself where it is the server's."""
     if isinstance(error, Refused):
         return error

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+GRACE = 30
+"""Seconds in which a server that is stopped answers what it was asked."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -44,6 +46,10 @@ class Place:
     """File with the hash of the key, made where it is missing; None makes a new key at every start."""
     open: bool = False
     """Answer without a key; on this machine's own address alone."""
+    keep: Path | None = None
+    """Folder for inputs whose answers are not accepted; None keeps none."""
+    keep_most: int = 1000
+    """The most inputs of a model that are kept."""
     watch_seconds: float = 2.0
     """How often model folders are looked at for a new version; 0: only when asked by /admin/reload."""
     limits: Limits = field(default_factory=Limits)

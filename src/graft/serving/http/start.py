@@ -1,80 +1,24 @@
 """The server's life: models loaded, a socket bound, the address and the key printed, signals obeyed."""
 
-import logging
 import socket
-import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
-from types import FrameType
 from typing import Any
-
-import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from graft.errors import SettingError, must
 from graft.serving.http import keys as keyring
-from graft.serving.http.app import built
+from graft.serving.http import memory
 from graft.serving.http.house import House
+from graft.serving.http.keeping import Keeping
 from graft.serving.http.keys import Keys
 from graft.serving.http.prepare import sources
 from graft.serving.http.settings import Place
 
 BACKLOG = 2048
-IDLE = 30
-"""Seconds that a connection may be idle between requests."""
-GRACE = 30
-"""Seconds in which a server that is stopped answers what it was asked."""
-SWITCH = 0.001
-"""Seconds between turns of Python's threads: a fifth of the usual, for the loop to be heard beside decoding."""
-
-
-class Patient(HttpToolsProtocol):
-    """HTTP/1.1, with a limit to how long the head of a request may take: who never ends it is cut off."""
-
-    seconds = 15.0
-    _timer: Any = None
-
-    def connection_made(self, transport: Any) -> None:
-        """Begin to wait for a request."""
-        super().connection_made(transport)
-        self._wait()
-
-    def data_received(self, data: bytes) -> None:
-        """Wait anew where a further request begins."""
-        if self._timer is None and (self.cycle is None or self.cycle.response_complete):
-            self._wait()
-        super().data_received(data)
-
-    def on_headers_complete(self) -> None:
-        """End the wait: the body has a limit of its own."""
-        self._end()
-        super().on_headers_complete()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """End the wait."""
-        self._end()
-        super().connection_lost(exc)
-
-    def _wait(self) -> None:
-        self._timer = self.loop.call_later(self.seconds, self.transport.close)
-
-    def _end(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-
-class Leaving(uvicorn.Server):
-    """A server that says that it is leaving before it does."""
-
-    def __init__(self, config: uvicorn.Config, house: House) -> None:
-        super().__init__(config)
-        self.house = house
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to leave at a signal; a second one does not wait."""
-        self.house.leaving = True
-        super().handle_exit(sig, frame)
+"""Connections that wait to be taken."""
+FRAMEWORK = "graft.serving.http.answering"
 
 
 def serve(
@@ -90,42 +34,60 @@ def serve(
     Raises SettingError, ArtifactError.
     """
     place = place or Place()
+    keys, key, bound = opened(place)
+    house = loaded([str(one) for one in models], place, runtime=runtime, say=say)
+    versions = {one.name: one.version for one in house.models.values()}
+    tell(place, bound, key, versions, say=say, ready=ready)
+    from graft.serving.http.answering import answer
+
+    answer(house, place, keys, bound)
+
+
+def opened(place: Place) -> tuple[Keys | None, str | None, socket.socket]:
+    """Return who may ask, the key where it is new, and a socket that does not listen yet. Raises SettingError."""
     keys, key = _keys(place)
     _check_tls(place)
-    house = House(sources([str(one) for one in models]), place.limits, runtime=runtime)
-    house.open(say)
-    sys.setswitchinterval(SWITCH)
-    bound = _bound(place)
-    port = bound.getsockname()[1]
-    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING, stream=sys.stderr)
-    logging.getLogger("graft.serve").setLevel(logging.INFO)
-    # Of the class, since uvicorn makes one for each connection.
-    kind = type("Patient", (Patient,), {"seconds": place.limits.body_seconds})
-    config = uvicorn.Config(
-        built(house, place, keys),
-        http=kind,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        backlog=BACKLOG,
-        timeout_keep_alive=IDLE,
-        timeout_graceful_shutdown=GRACE,
-        ssl_certfile=place.certificate,
-        ssl_keyfile=place.private_key,
-        ws="none",
-    )
+    return keys, key, _bound(place)
+
+
+def loaded(models: Sequence[str], place: Place, *, runtime: str, say: Callable[[str], None]) -> House:
+    """Return the models, ready to answer. Raises SettingError, ArtifactError."""
+    memory.frugal()
+    found = sources(list(models))
+    keeping = Keeping(place.keep, place.keep_most) if place.keep else None
+    house = House(found, place.limits, runtime=runtime, keeping=keeping)
+    # The web framework takes a second to load, in which the runtime compiles the networks.
+    framework = threading.Thread(target=import_module, args=(FRAMEWORK,), name="graft-import")
+    framework.start()
+    try:
+        house.open(say)
+    finally:
+        framework.join()
+    memory.settle()
+    return house
+
+
+def tell(
+    place: Place,
+    bound: socket.socket,
+    key: str | None,
+    versions: Mapping[str, str],
+    *,
+    say: Callable[[str], None],
+    ready: Callable[[dict[str, Any]], None] | None,
+) -> None:
+    """Say where the server is, which listens from now on, and the key where it is new: this once."""
+    bound.listen(BACKLOG)
     host = f"[{place.host}]" if ":" in place.host else place.host
-    address = f"http{'s' if place.certificate else ''}://{host}:{port}/"
+    address = f"http{'s' if place.certificate else ''}://{host}:{bound.getsockname()[1]}/"
     if ready is not None:
-        ready({"address": address, "key": key, "models": {one.name: one.version for one in house.models.values()}})
-    else:
-        say(f"Serving {', '.join(house.models)} at {address}")
-    if key is not None and ready is None:
+        ready({"address": address, "key": key, "models": dict(versions)})
+        return
+    say(f"Serving {', '.join(versions)} at {address}")
+    if key is not None:
         say(f"Key, shown only now: {key}")
         # What is behind # stays in the browser.
         say(f"The page, with the key: {address}#{key}")
-    Leaving(config, house).run(sockets=[bound])
 
 
 def _keys(place: Place) -> tuple[Keys | None, str | None]:
@@ -149,11 +111,14 @@ def _check_tls(place: Place) -> None:
 
 
 def _bound(place: Place) -> socket.socket:
-    """Return a socket that listens. Raises SettingError where it cannot."""
-    family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
+    """Return a socket that has its address, but does not listen yet. Raises SettingError where it cannot."""
+    bound = socket.socket(socket.AF_INET6 if ":" in place.host else socket.AF_INET, socket.SOCK_STREAM)
     try:
-        return socket.create_server((place.host, place.port), family=family, backlog=BACKLOG)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((place.host, place.port))
     except (OSError, OverflowError) as error:
+        bound.close()
         do = "Take another --port or --host"
         got = f"{place.host}:{place.port} ({getattr(error, 'strerror', None) or error})"
         raise SettingError(must("the address", "one that can be listened on", got, do)) from None
+    return bound

@@ -52,7 +52,7 @@ def routes(app: FastAPI, house: House) -> None:
         outcomes = await house.ask(served, inputs)
         good = []
         for one in outcomes:
-            if isinstance(one, BaseException):
+            if isinstance(one, Exception):
                 raise refusal(one)
             good.append(one)
         house.metrics.answer(served.name, "accepted", len(good))

@@ -3,14 +3,20 @@
 const SAY = {
   en: {
     model: "Model", keyAsk: "Key of this server", open: "Open", keyHint: "It was printed when the server started. It is kept in this tab alone.",
-    keyWrong: "The key is not that of this server.", textAsk: "A text", ask: "Ask", before: "Before", report: "Report of the model",
+    keyWrong: "The key is not that of this server.", textAsk: "A text", ask: "Ask", before: "Before", report: "Report",
     image: "Drop a picture here", audio: "Drop a recording here", video: "Drop a video here",
     ways: "or click to choose one, or paste it", record: "● Record", stop: "■ Stop", noMic: "The microphone cannot be used here.",
     sure: p => `Probability ${p}`, range: (a, b) => `95 of 100 true values are expected from ${a} to ${b}`,
-    accepted: "Accepted", unsure: "Not sure enough", none: "none of the labels",
+    accepted: "Accepted", unsure: "Not accepted", none: "none of the labels",
     reasons: { "unsure": "The model is not sure enough to answer.", "unlike the training data": "This is unlike the data that the model was trained on." },
     large: (a, b) => `The file has ${a}, and the server takes ${b} at most.`, gone: "The server does not answer.",
     facts: (s, v) => `Answered in ${s} ms · version ${v}`, about: (n, r) => `${n} · ${r}`, pasted: "pasted", recorded: "recording",
+    explain: "What does the answer hang on?", looking: "Looking…", noPart: "No single part decides the answer.",
+    meaning: {
+      places: "What the network saw. Where it is bright, hiding a part costs the answer the most.",
+      pieces: "Green speaks for the answer, red against it: what leaving it out changes.",
+      spans: "From the beginning to the end: the higher, the more silence there costs the answer.",
+    },
   },
   zh: {
     model: "模型", keyAsk: "此服务器的密钥", open: "打开", keyHint: "服务器启动时显示过一次。密钥只保存在此标签页中。",
@@ -18,14 +24,20 @@ const SAY = {
     image: "把图片拖到这里", audio: "把录音拖到这里", video: "把视频拖到这里",
     ways: "或点击选择，也可以粘贴", record: "● 录音", stop: "■ 停止", noMic: "这里无法使用麦克风。",
     sure: p => `概率 ${p}`, range: (a, b) => `预计 100 个真实值中有 95 个在 ${a} 到 ${b} 之间`,
-    accepted: "已采纳", unsure: "把握不足", none: "没有任何标签",
+    accepted: "已采纳", unsure: "未采纳", none: "没有任何标签",
     reasons: { "unsure": "模型把握不足，不作回答。", "unlike the training data": "此输入与模型的训练数据不相似。" },
     large: (a, b) => `文件大小为 ${a}，服务器最多接受 ${b}。`, gone: "服务器没有响应。",
     facts: (s, v) => `用时 ${s} 毫秒 · 版本 ${v}`, about: (n, r) => `${n} · ${r}`, pasted: "粘贴的内容", recorded: "录音",
+    explain: "答案的依据是什么？", looking: "正在分析…", noPart: "没有哪一部分单独决定答案。",
+    meaning: {
+      places: "这是网络看到的内容。越亮的地方，遮住后对答案影响越大。",
+      pieces: "绿色支持该答案，红色反对：即去掉它之后的变化。",
+      spans: "从头到尾：越高，该处静音对答案影响越大。",
+    },
   },
 };
 const $ = id => document.getElementById(id);
-const state = { language: "en", models: [], model: null, key: "", recorder: null, address: null, last: null };
+const state = { language: "en", models: [], model: null, key: "", recorder: null, address: null, last: null, asked: null, why: null };
 const say = name => SAY[state.language][name];
 const kept = { // Private windows may refuse to store.
   get: name => { try { return sessionStorage.getItem(name); } catch { return null; } },
@@ -41,6 +53,7 @@ function speak(language) {
   for (const one of document.querySelectorAll("[data-say]")) one.textContent = say(one.dataset.say);
   if (state.model) dress();
   if (state.last) show(...state.last);
+  if (state.why) unfold(state.why);
 }
 
 async function ask(path, options = {}) {
@@ -54,6 +67,12 @@ async function ask(path, options = {}) {
   const fault = new Error(reply.status === 401 ? say("keyWrong") : told.message || reply.statusText);
   fault.status = reply.status;
   throw fault;
+}
+
+// Long names break where their words end.
+function write(element, text) {
+  const words = String(text).split(/(?<=[_/.-])/);
+  element.replaceChildren(...words.flatMap(word => [word, document.createElement("wbr")]).slice(0, -1));
 }
 
 function trouble(text) {
@@ -89,7 +108,8 @@ function choose(name) {
 }
 
 function clear() {
-  state.last = null;
+  state.last = state.why = null;
+  $("why").hidden = true;
   $("answer").hidden = true;
   $("shown").replaceChildren();
   $("drop").classList.remove("full");
@@ -146,6 +166,10 @@ async function predict(options, name) {
     const reply = await ask(`predict?model=${encodeURIComponent(state.model.name)}`, { method: "POST", ...options });
     const told = await reply.json(), took = Math.round(performance.now() - start);
     state.last = [told.predictions[0], took, told.version];
+    state.asked = options;
+    state.why = null;
+    $("why").hidden = true;
+    $("explain").hidden = false;
     remember(name, show(...state.last));
   } catch (fault) {
     $("answer").hidden = true;
@@ -160,7 +184,7 @@ function show(one, took, version) {
   $("answer").classList.toggle("doubt", one.accepted === false);
   $("verdict").textContent = judged ? say(one.accepted ? "accepted" : "unsure") : "";
   $("verdict").classList.toggle("unsure", one.accepted === false);
-  $("label").textContent = label;
+  write($("label"), label);
   const parts = [];
   if (one.accepted === false) parts.push(say("reasons")[one.reason] || one.reason || "");
   if ("low" in one) parts.push(say("range")(one.low.toPrecision(4), one.high.toPrecision(4)));
@@ -175,11 +199,68 @@ function show(one, took, version) {
   return label;
 }
 
+async function explain() {
+  const button = $("explain"), asked = state.asked;
+  button.disabled = true;
+  button.textContent = say("looking");
+  try {
+    const reply = await ask(`explain?model=${encodeURIComponent(state.model.name)}`, { method: "POST", ...asked });
+    const why = await reply.json();
+    if (asked !== state.asked) return; // Another input was asked meanwhile.
+    state.why = why;
+    button.hidden = true;
+    unfold(why);
+  } catch (fault) { trouble(fault.message); }
+  finally { button.disabled = false; button.textContent = say("explain"); }
+}
+
+function unfold(why) {
+  const weights = why.kind === "pieces" ? why.pieces.map(one => one.weight) : why.weights.flat();
+  const most = Math.max(...weights.map(Math.abs)), decides = Math.max(...weights) > 0.005;
+  $("map").hidden = !(why.kind === "places" && why.seen && decides);
+  $("pieces").hidden = why.kind !== "pieces";
+  $("spans").hidden = !(why.kind === "spans" && decides);
+  $("meaning").textContent = decides || why.kind === "pieces" && most > 0.005 ? say("meaning")[why.kind] : say("noPart");
+  if (!$("map").hidden) light(why, Math.max(...weights));
+  $("pieces").replaceChildren(...(why.pieces || []).map(({ text, weight }) => {
+    const part = document.createElement("span"), share = Math.round(55 * Math.abs(weight) / Math.max(most, 0.02));
+    part.textContent = text;
+    part.title = weight.toFixed(3);
+    if (share > 2) part.style.background = `color-mix(in srgb, var(--${weight > 0 ? "leaf" : "red"}) ${share}%, transparent)`;
+    return part;
+  }));
+  $("spans").replaceChildren(...(why.kind === "spans" ? why.weights : []).map(weight => {
+    const part = document.createElement("li");
+    part.style.height = `${Math.max(3, 100 * weight / most)}%`;
+    return part;
+  }));
+  $("why").hidden = false;
+}
+
+// The picture that the network saw, dark where hiding it changes nothing.
+function light({ seen, weights }, most) {
+  const map = $("map"), picture = new Image();
+  map.setAttribute("aria-label", say("meaning").places);
+  picture.addEventListener("load", () => {
+    const shade = new OffscreenCanvas(weights[0].length, weights.length), dark = shade.getContext("2d");
+    weights.forEach((row, y) => row.forEach((weight, x) => {
+      dark.fillStyle = `rgba(8, 14, 11, ${0.8 * (1 - Math.max(0, weight / most) ** 0.7)})`;
+      dark.fillRect(x, y, 1, 1);
+    }));
+    map.height = Math.round(map.width * picture.height / picture.width);
+    const paint = map.getContext("2d");
+    paint.imageSmoothingQuality = "high";
+    paint.drawImage(picture, 0, 0, map.width, map.height);
+    paint.drawImage(shade, 0, 0, map.width, map.height);
+  });
+  picture.src = seen;
+}
+
 function bar({ label, probability }) {
   const row = document.createElement("li");
   for (const [tag, text] of [["b", label], ["i", percent(probability)], ["span", ""]]) {
     const part = document.createElement(tag);
-    part.textContent = text;
+    write(part, text);
     row.append(part);
   }
   const fill = document.createElement("u");
@@ -192,7 +273,7 @@ function remember(name, label) {
   const row = document.createElement("li");
   for (const text of [name, label]) {
     const part = document.createElement("span");
-    part.textContent = text;
+    write(part, text);
     row.append(part);
   }
   $("past").prepend(row);
@@ -277,6 +358,7 @@ function listen() {
   });
   $("record").addEventListener("click", record);
   $("report").addEventListener("click", report);
+  $("explain").addEventListener("click", explain);
 }
 
 async function begin() {
