@@ -28,7 +28,7 @@ QUICKER = {
     "int8": ("--set", "inputs=4", "--set", "tolerance=1000000", "--force"),
     "binary": ("--set", "epochs=1"),
 }
-"""Random weights lose much in 8 bits, finding layers that need more takes long, and trained for long they diverge."""
+"""Random weights lose much in 8 bits, diverge when trained for long, and finding sensitive layers takes long."""
 
 
 def blocks(language: str):
