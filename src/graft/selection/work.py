@@ -107,12 +107,12 @@ def work(
         chosen = time.perf_counter()
         shipped = ship(gathered, climbed, plan, recipe.seed)
         weighed = time.perf_counter()
+        wrong = runtimes.beside(mistakes, gathered, shipped) if lessons else None
         shipped = doubting(shipped, doubts(gathered, shipped, recipe.abstain, recipe.seed))
         if shipped.test is not None:
             journal.scores(shipped.rung.strategy, shipped.test.metrics, "test")
         judged = time.perf_counter()
         doubted = suspects(gathered, climbed) if lessons else ()
-        wrong = runtimes.beside(mistakes, gathered, shipped) if lessons else None
         with runtimes.limited(1):
             curve = more_labels(gathered, climbed, recipe.seed) if lessons else None
         told = Told(
