@@ -7,6 +7,7 @@ import runpy
 import shlex
 from dataclasses import dataclass
 from functools import cache
+from itertools import dropwhile
 from pathlib import Path
 
 import pytest
@@ -134,7 +135,7 @@ def test_every_example_and_picture_is_shown() -> None:
 def test_typed_commands_are_understood(name: str) -> None:
     targets = set(re.findall(r"^(\w+):", read("Makefile"), re.M))
     for line, text in typed(name):
-        program, *words = shlex.split(text, comments=True)
+        program, *words = dropwhile(re.compile(r"[A-Z_]+=").match, shlex.split(text, comments=True))
         words = words[: words.index(">")] if ">" in words else words
         if program == "graft":
             command = COMMANDS[words[0]]
