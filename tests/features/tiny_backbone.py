@@ -68,6 +68,9 @@ class Tiny(Preprocess):
     def picture(self, content, side):
         return content
 
+    def noise(self, seed):
+        return np.random.default_rng(seed).integers(0, 256, self.shape, dtype=np.uint8)
+
     def to_json(self):
         return {"modality": self.modality, "side": self.side, "version": self.version}
 
