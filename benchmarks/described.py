@@ -4,8 +4,10 @@
 """
 
 import argparse
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from benchmarks.siege import served
@@ -21,13 +23,15 @@ def main() -> int:
     parser.add_argument("--examples", type=int, default=200, help="of each address")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
-    with served(asked.model, "--no-key") as target:
+    program = shutil.which(asked.schemathesis) or parser.error(f"there is no {asked.schemathesis}")
+    # The program leaves a folder where it runs.
+    with served(asked.model, "--no-key") as target, tempfile.TemporaryDirectory() as folder:
         address = f"http://127.0.0.1:{target.port}/openapi.json"
         words = [
-            str(asked.schemathesis), "run", address, "--checks", CHECKS, "--max-examples", str(asked.examples),
+            str(Path(program).absolute()), "run", address, "--checks", CHECKS, "--max-examples", str(asked.examples),
             "--seed", str(asked.seed), "--phases", "examples,coverage,fuzzing",
         ]  # fmt: skip
-        return subprocess.run(words, check=False).returncode
+        return subprocess.run(words, check=False, cwd=folder).returncode
 
 
 if __name__ == "__main__":
