@@ -113,7 +113,7 @@ def graft_load(home):
 
 def test_an_rnn_tells_directions_that_the_mean_of_frames_cannot(tmp_path, graft):
     """The same square, to the left or to the right: a frame alone says nothing, and neither does a mean of frames."""
-    data = clips.make_directions(tmp_path / "data", each=24)
+    data = clips.make_directions(tmp_path / "data", each=40)
     mean = graft("fit", data, "--out", tmp_path / "mean", "--json", *PROBE).json
     words = [*QUICK, "--head", "rnn", "--strategy", "frozen_head"]
     words += ["--set", "frozen_head.optimisation.epochs=40", "--set", "head.dropout=0"]
