@@ -12,7 +12,7 @@ from graft.doubt.likeness import drawn
 from graft.evaluation import abstaining
 from graft.evaluation.calibration import HIGHEST, LOWEST
 from graft.evaluation.intervals import wilson
-from graft.selection.doubting import MOST, MOST_RUN, reference, scored
+from graft.selection.doubting import MOST, MOST_RUN, held_out, reference, scored
 from graft.serving import Model
 from graft.tasks import Task
 from graft.tasks.regression import Regression
@@ -59,10 +59,12 @@ def suited(before: Model, after: Model, again: Reopened, name: str, listener: Li
     if doubt is None or not enough or chosen.known[-1] < 0:
         return warmer, None
     targets = again.targets(task, chosen.rows)
+    vectors = new.vectors[:, : doubt.width]
+    groups = targets if task.form == "class" else np.zeros(len(targets), np.int64)
     likeness, unlike = scored(
-        doubt.likeness.name,
-        new.vectors[:, : doubt.width],
-        targets if task.form == "class" else np.zeros(len(targets), np.int64),
+        held_out(doubt.likeness.name, vectors, groups, chosen.parts, again.seed),
+        vectors,
+        groups,
         chosen.parts,
         whole=chosen.whole,
         seed=again.seed,

@@ -50,6 +50,8 @@ class Mahalanobis:
     @classmethod
     def fit(cls, vectors: np.ndarray, groups: np.ndarray, seed: int = 0) -> "Mahalanobis":
         """Return the score fitted to vectors (n, d) of classes ``groups`` (n,); n is at least 2."""
+        from scipy.linalg import eigh  # a server only scores, and has no need of it
+
         rows = drawn(len(vectors), MOST_FITTED, seed)
         centre = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
         table = vectors - centre
@@ -59,15 +61,15 @@ class Mahalanobis:
         n, d = rest.shape
         wide = d > n
         gram = (rest @ rest.T if wide else rest.T @ rest).astype(np.float64) / n
-        values, found = np.linalg.eigh(gram)
-        order = np.argsort(values)[::-1][: min(RANK, n - 1, d)]
-        values = np.maximum(values[order], 0.0)
+        most = min(RANK, n - 1, d)
+        values, found = eigh(gram, subset_by_index=[len(gram) - most, len(gram) - 1])
+        values, found = np.maximum(values[::-1], 0.0), found[:, ::-1]
         whole, square = float(np.trace(gram)), float(np.square(gram).sum())
         level = max(whole / d, 1e-12)
         lengths = np.square(rest, dtype=np.float64).sum(axis=1)
         share = shrinkage(float(np.square(lengths).mean()), square, level, n, d)
         left = max(whole - float(values.sum()), 0.0) / max(d - len(values), 1)
-        axes = (rest.T @ found[:, order] / np.sqrt(np.maximum(values * n, 1e-30))).T if wide else found[:, order].T
+        axes = (rest.T @ found / np.sqrt(np.maximum(values * n, 1e-30))).T if wide else found.T
         good = values > 1e-9 * level
         variance = (1 - share) * np.append(values[good], left) + share * level
         return cls(

@@ -59,9 +59,9 @@ def doubts(gathered: Gathered, shipped: Shipped, share: float | None, seed: int)
     seen = _seen(gathered, fitted, seed)
     if (seen.parts == 0).sum() < 2 or (seen.parts > 0).sum() < 2:
         return None
-    kind, facts = _chosen(gathered, fitted, seen, seed)
+    first, facts = _chosen(gathered, fitted, seen, seed)
     whole = seen.frozen and len(seen.logits) == len(seen.parts)
-    likeness, unlike = scored(kind, seen.vectors, seen.groups, seen.parts, whole=whole, seed=seed)
+    likeness, unlike = scored(first, seen.vectors, seen.groups, seen.parts, whole=whole, seed=seed)
     above = sets.quantile(unlike, SHARE)
     doubt = Doubt(
         likeness=likeness,
@@ -121,23 +121,26 @@ def _features(activations: Activations, fitted: Fitted, rows: np.ndarray, view: 
     return np.concatenate(found)
 
 
-def _chosen(gathered: Gathered, fitted: Fitted, seen: Seen, seed: int) -> tuple[str, dict[str, Any]]:
-    """Return the score that tells spoilt validation inputs better from plain ones, and how well each does."""
+def _chosen(gathered: Gathered, fitted: Fitted, seen: Seen, seed: int) -> tuple[Likeness, dict[str, Any]]:
+    """Return the score that tells spoilt validation inputs better from plain ones, and how well each does.
+
+    It is fitted to the training rows.
+    """
     held = seen.parts == 0
     spoilt = _spoilt(gathered, fitted, seed)
     if spoilt is None or not len(spoilt):
-        return "mahalanobis", {"auroc": {}, "noticed": None}
+        return held_out("mahalanobis", seen.vectors, seen.groups, seen.parts, seed), {"auroc": {}, "noticed": None}
+    fits = {name: held_out(name, seen.vectors, seen.groups, seen.parts, seed) for name in KINDS}
     found: dict[str, Estimate] = {}
     noticed: dict[str, Estimate] = {}
-    for name, kind in KINDS.items():
-        likeness = kind.fit(seen.vectors[~held], seen.groups[~held], seed)
+    for name, likeness in fits.items():
         usual, strange = likeness.score(seen.vectors[held]), likeness.score(spoilt)
         found[name] = abstaining.auroc(usual, strange, seed)
         above = sets.quantile(usual, SHARE)
         noticed[name] = wilson(float((strange > above).sum()), len(strange))
     best = max(found, key=lambda name: found[name].value)
     auroc = {name: one.to_json() for name, one in found.items()}
-    return best, {"auroc": auroc, "noticed": noticed[best].to_json()}
+    return fits[best], {"auroc": auroc, "noticed": noticed[best].to_json()}
 
 
 def _spoilt(gathered: Gathered, fitted: Fitted, seed: int) -> np.ndarray | None:
@@ -150,23 +153,27 @@ def _spoilt(gathered: Gathered, fitted: Fitted, seed: int) -> np.ndarray | None:
     return _features(activations, fitted, np.arange(len(rows)), 1)
 
 
+def held_out(name: str, vectors: np.ndarray, groups: np.ndarray, parts: np.ndarray, seed: int) -> Likeness:
+    """Return the score of that name fitted to all but the validation rows; ``parts`` (n,) are as in ``Seen``."""
+    return KINDS[name].fit(vectors[parts > 0], groups[parts > 0], seed)
+
+
 def scored(
-    name: str, vectors: np.ndarray, groups: np.ndarray, parts: np.ndarray, *, whole: bool, seed: int
+    first: Likeness, vectors: np.ndarray, groups: np.ndarray, parts: np.ndarray, *, whole: bool, seed: int
 ) -> tuple[Likeness, np.ndarray]:
     """Return the score fitted to what the model was fitted to, and its values on rows that a fit had not seen.
 
-    ``parts`` (n,) are as in ``Seen``. Features of trained stages are other ones on the rows that trained them: but for
-    the ``whole``, validation rows alone are scored.
+    ``first`` is what ``held_out`` gave, ``parts`` (n,) are as in ``Seen``. Features of trained stages are other ones on
+    the rows that trained them: but for the ``whole``, validation rows alone are scored.
     """
-    kind = KINDS[name]
-    held = parts == 0
+    kind = KINDS[first.name]
     if not whole:
-        likeness = kind.fit(vectors[~held], groups[~held], seed)
-        return likeness, likeness.score(vectors[held])
+        return first, first.score(vectors[parts == 0])
     unlike = np.empty(len(parts))
     for part in np.unique(parts):
         out = parts == part
-        unlike[out] = kind.fit(vectors[~out], groups[~out], seed).score(vectors[out])
+        fitted = kind.fit(vectors[~out], groups[~out], seed) if part else first
+        unlike[out] = fitted.score(vectors[out])
     return kind.fit(vectors, groups, seed), unlike
 
 
