@@ -9,8 +9,9 @@ import numpy as np
 
 RANK = 128
 """Directions in which the variance is kept apart; in all others it is one number."""
-MOST_FITTED = 3000
-"""Vectors that a covariance is taken of: more would cost seconds and change little."""
+MOST_FITTED = 1000
+"""Vectors that a covariance is taken of: 3,000 of 1,280 numbers took twice as long, and told 48 spoilt photos as well
+(AUROC 0.86 against 0.85, intervals of 0.14)."""
 BANK = 1000
 """Training vectors that are kept to be compared with (Sun et al. keep 1 % of ImageNet and lose nothing)."""
 NEIGHBOURS = 5
