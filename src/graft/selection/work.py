@@ -7,6 +7,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from graft import backbones, data, fusion, preprocess, runtimes
 from graft.backbones import Backbone
 from graft.config import Recipe
@@ -108,7 +110,9 @@ def work(
         shipped = ship(gathered, climbed, plan, recipe.seed)
         weighed = time.perf_counter()
         wrong = runtimes.beside(mistakes, gathered, shipped) if lessons else None
-        shipped = doubting(shipped, doubts(gathered, shipped, recipe.abstain, recipe.seed))
+        # NumPy's own threads wait by spinning: while the mistakes are drawn, two of them take twice as long as one.
+        with threadpool_limits(1, user_api="blas"):
+            shipped = doubting(shipped, doubts(gathered, shipped, recipe.abstain, recipe.seed))
         if shipped.test is not None:
             journal.scores(shipped.rung.strategy, shipped.test.metrics, "test")
         judged = time.perf_counter()
