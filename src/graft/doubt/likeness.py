@@ -83,12 +83,17 @@ class Mahalanobis:
     def score(self, vectors: np.ndarray) -> np.ndarray:
         """Return the distance to the nearest class mean, over the root of d: about 1 for the training vectors."""
         table = np.asarray(vectors, np.float32) - self.centre
-        usual = float(self.weights[-1])
-        # The axes are those of larger variance, so what they weigh less than the rest is taken off again.
-        less = np.sqrt(np.maximum(usual - self.weights[:-1], 0.0))
-        along, means = (table @ self.axes.T) * less, (self.means @ self.axes.T) * less
-        found = usual * _squares(table, self.means) - _squares(along, means)
+        across, means = self._across
+        found = float(self.weights[-1]) * _squares(table, self.means) - _squares(table @ across, means)
         return np.asarray(np.sqrt(np.maximum(found.min(axis=1), 0.0) / self.means.shape[1]))
+
+    @cached_property
+    def _across(self) -> tuple[np.ndarray, np.ndarray]:
+        # The axes are those of larger variance, so what they weigh less than the rest is taken off again. Kept, since
+        # the means alone along the axes take longer than one vector.
+        less = np.sqrt(np.maximum(self.weights[-1] - self.weights[:-1], 0.0))
+        across = np.ascontiguousarray(self.axes.T * less, np.float32)
+        return across, self.means @ across
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the four arrays."""
