@@ -17,15 +17,7 @@ from graft import Classifier
 TINY = {"backbone": "test_efficientnet", "weights": "random", "augment": "none"}
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Threads cost more than they bring on nets as small as these, most of all beside other tests."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(autouse=True, scope="module")

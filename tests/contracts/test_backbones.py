@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+import quick_fit
 from graft.backbones import REGISTRY, Backbone, Listed, listing, load, skeleton, tensors_of, with_tensors
 from graft.backbones._family import Network
 
@@ -45,10 +46,8 @@ class Case:
 
 @pytest.fixture(scope="module")
 def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)  # several threads wait for each other where tests run side by side
-    yield
-    torch.set_num_threads(before)
+    with quick_fit.one_thread():
+        yield
 
 
 @pytest.fixture(scope="module", params=[name for name in LISTED if name not in (*FETCHED, *OTHERS)])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+import quick_fit
 import sounds
 import tiny_sound
 from graft.backbones import load, sha256_of, skeleton, tensors_of, with_tensors
@@ -22,10 +23,8 @@ RATE = 16_000
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with quick_fit.one_thread():
+        yield
 
 
 @pytest.fixture(scope="module", params=tiny_sound.CONFIGS)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+import quick_fit
 from graft.backbones import Backbone, Stage, WeightsInfo
 from graft.heads import REGISTRY as HEADS
 from graft.preprocess.image import Image
@@ -99,10 +100,8 @@ def make_material(strategy, *, head="linear", backbone=None, seed=0, **more):
 @pytest.fixture(autouse=True)
 def one_thread():
     """Threads cost more than they bring on nets as small as these, most of all beside other tests."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with quick_fit.one_thread():
+        yield
 
 
 @pytest.fixture
