@@ -116,15 +116,7 @@ def read(source: str | Path, recipe: Recipe) -> Dataset:
     if not str(source):
         do = "Name the folder, such as photos/"
         raise DataError(must("DATA", "a folder or a table of labelled inputs", "nothing", do))
-    return data.read(
-        source,
-        input_column=recipe.input_column,
-        label_column=recipe.label_column,
-        group_column=recipe.group_column,
-        kept_columns=recipe.beside,
-        reader=recipe.reader,
-        form=tasks.REGISTRY.get(recipe.task).form,
-    )
+    return selection.read(source, recipe)
 
 
 def load(folder: str | Path, *, runtime: str = "auto", device: str = "auto", max_pixels: int | None = None) -> Model:

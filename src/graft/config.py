@@ -99,6 +99,11 @@ class Recipe(BaseModel):
         do = f"See `graft fit --help`: {name} means {cls.model_fields[name].description}"
         return must(name, wanted, repr(fault["input"]), do)
 
+    @property
+    def shares(self) -> tuple[float, float, float]:
+        """The shares of the data to train on, to choose by, and to lock away, where the person gave no parts."""
+        return 1 - (self.val_share + self.test_share), self.val_share, self.test_share
+
     def to_yaml(self, **more: object) -> str:
         """Return the recipe as YAML, with the settings as they were resolved where ``more`` gives them."""
         from graft import __version__

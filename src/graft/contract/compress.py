@@ -108,8 +108,7 @@ def compress(
     artifact.check_target(out)
     before = serve(folder)
     method.check(before.assembled)
-    form, task = before.assembled.backbone.preprocess, before.assembled.task
-    again = reopen(before.manifest, form, task, terms.source, listener)
+    again = reopen(before.manifest, before.assembled.backbone.preprocess, terms.source, listener)
     try:
         made = method.apply(_material(before.assembled, again, terms.seed, listener))
     except RuntimeError as error:

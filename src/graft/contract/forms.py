@@ -79,7 +79,7 @@ def bench(folders: Sequence[Path], *, source: str | Path | None, listener: Liste
     notes: list[str] = []
     again: Reopened | None = None
     try:
-        again = reopen(first.manifest, form, first.assembled.task, source, listener)
+        again = reopen(first.manifest, form, source, listener)
     except DataError as error:
         if source is not None:
             raise

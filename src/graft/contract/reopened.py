@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from graft import data
+from graft import data, selection
 from graft.config import Recipe
-from graft.data import Dataset, Scanned
+from graft.data import Scanned
 from graft.errors import DataError, UnreadableInputError, must
 from graft.preprocess import Preprocess
 from graft.selection.gather import without_failed
@@ -48,9 +48,7 @@ class Reopened:
         return task.targets([self.scanned.examples[row].label for row in rows])
 
 
-def reopen(
-    manifest: Mapping[str, Any], form: Preprocess, task: Task, source: str | Path | None, listener: Listener
-) -> Reopened:
+def reopen(manifest: Mapping[str, Any], form: Preprocess, source: str | Path | None, listener: Listener) -> Reopened:
     """Return the data of a fit with the test part that its manifest has the fingerprint of.
 
     ``source`` says where the data lie now, if not where they lay. Raises DataError where they cannot be read, hold
@@ -65,12 +63,10 @@ def reopen(
     if source is None and not (str(told.get("source", "")) and where.exists()):
         do = "Say by --data where they lie now"
         raise DataError(must("The data that the model was fitted on", "reachable, to score it", f"no {where}", do))
-    scanned = data.scan(_read(where, recipe, task), form.inspect, in_place=form.in_place, progress=listener.progress)
+    scanned = data.scan(selection.read(where, recipe), form.inspect, in_place=form.in_place, progress=listener.progress)
     if told.get("set_aside", 0) > len(scanned.set_aside):
         scanned = _decodable(scanned, form, listener)
-    held = recipe.val_share + recipe.test_share
-    shares = (1 - held, recipe.val_share, recipe.test_share)
-    parts = data.split(scanned.examples, scanned.hashes, shares=shares, seed=recipe.seed, form=scanned.form)
+    parts = data.split(scanned.examples, scanned.hashes, shares=recipe.shares, seed=recipe.seed, form=scanned.form)
     if parts.test.fingerprint != told["test_fingerprint"]:
         got = f"{parts.test.n} items of fingerprint {parts.test.fingerprint[:12]} in {where}"
         want = f"the {told['parts']['test']} of the fit, fingerprint {told['test_fingerprint'][:12]}"
@@ -84,18 +80,6 @@ def reopen(
         units=parts.units,
         seed=recipe.seed,
         fingerprint=parts.test.fingerprint,
-    )
-
-
-def _read(where: Path, recipe: Recipe, task: Task) -> Dataset:
-    return data.read(
-        where,
-        input_column=recipe.input_column,
-        label_column=recipe.label_column,
-        group_column=recipe.group_column,
-        kept_columns=recipe.beside,
-        reader=recipe.reader,
-        form=task.form,
     )
 
 

@@ -2,6 +2,6 @@
 
 from graft.selection.memory import settled
 from graft.selection.settings import Plan, check, plan
-from graft.selection.work import look, network, work, write_beside
+from graft.selection.work import look, network, read, work, write_beside
 
-__all__ = ["Plan", "check", "look", "network", "plan", "settled", "work", "write_beside"]
+__all__ = ["Plan", "check", "look", "network", "plan", "read", "settled", "work", "write_beside"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from graft import backbones, data, fusion, preprocess, runtimes
+from graft import backbones, data, fusion, preprocess, runtimes, tasks
 from graft.backbones import Backbone
 from graft.config import Recipe
 from graft.data import Dataset
@@ -29,6 +29,19 @@ from graft.selection.settings import Plan, under
 from graft.selection.shipping import doubting, ship
 from graft.selection.telling import Told
 from graft.types import Finding, Listener, digest
+
+
+def read(source: str | Path, recipe: Recipe) -> Dataset:
+    """Return the labelled examples of a source, read as a recipe says. Raises DataError."""
+    return data.read(
+        source,
+        input_column=recipe.input_column,
+        label_column=recipe.label_column,
+        group_column=recipe.group_column,
+        kept_columns=recipe.beside,
+        reader=recipe.reader,
+        form=tasks.REGISTRY.get(recipe.task).form,
+    )
 
 
 def network(recipe: Recipe, modality: str) -> Backbone:
@@ -63,8 +76,7 @@ def look(recipe: Recipe, plan: Plan, dataset: Dataset, backbone: Backbone, liste
     if held >= 1:
         do = "Lower val_share or test_share"
         raise SettingError(must("val_share + test_share", "below 1", held, do))
-    shares = (1 - held, recipe.val_share, recipe.test_share)
-    return gather(dataset, backbone, plan.head, plan.task, shares, means)
+    return gather(dataset, backbone, plan.head, plan.task, recipe.shares, means)
 
 
 def beside(recipe: Recipe, plan: Plan, dataset: Dataset) -> Named:
@@ -184,4 +196,4 @@ def write_beside(folder: Path, told: Told, manifest: Mapping[str, Any], journal:
     journal.copy_events(folder)
 
 
-__all__ = ["Climb", "look", "network", "work", "write_beside"]
+__all__ = ["Climb", "look", "network", "read", "work", "write_beside"]
