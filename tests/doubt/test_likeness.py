@@ -42,7 +42,6 @@ def doubt(form="class", n=400, above=np.inf):
 
 
 def test_mahalanobis_is_the_distance_of_a_ledoit_wolf_covariance():
-    # With every direction kept apart nothing is approximated.
     vectors, groups = cloud(300)
     found = Mahalanobis.fit(vectors, groups)
     means = np.stack([vectors[groups == one].mean(axis=0) for one in range(3)]).astype(np.float64)
@@ -56,7 +55,6 @@ def test_mahalanobis_is_the_distance_of_a_ledoit_wolf_covariance():
 @pytest.mark.parametrize("n", [12, 30, 300])
 def test_mahalanobis_of_few_and_many_vectors_is_about_1_on_new_ones(n):
     found = Mahalanobis.fit(*cloud(n, d=60))
-    assert found.axes.shape[0] <= min(n - 1, 60)
     assert 0.5 < np.median(found.score(cloud(200, d=60, seed=5)[0])) < 3
 
 

@@ -84,6 +84,8 @@ def test_two_writers_share_a_shelf_and_see_each_other(shelf):
     other.append(keys([3]), records([3]))
     assert (shelf.find(keys([3])) == -1).all()
     assert shelf.refresh_others()
+    assert (shelf.read(shelf.find(keys([3]))) == records([3])).all()
+    shelf.refresh()
     assert (shelf.read(shelf.find(keys([1, 2, 3]))) == records([1, 2, 3])).all()
     assert len(list(shelf.folder.glob("*.data"))) == 2
     other.close()

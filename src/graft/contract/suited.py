@@ -59,7 +59,7 @@ def suited(before: Model, after: Model, again: Reopened, name: str, listener: Li
     if doubt is None or not enough or chosen.known[-1] < 0:
         return warmer, None
     targets = again.targets(task, chosen.rows)
-    vectors = new.vectors[:, : doubt.width]
+    vectors = doubt.narrowed(new.vectors)
     groups = targets if task.form == "class" else np.zeros(len(targets), np.int64)
     likeness, unlike = scored(
         held_out(doubt.likeness.name, vectors, groups, chosen.parts, again.seed),

@@ -9,11 +9,11 @@ Layout of ``doubt.safetensors``, n calibration answers, d = width:
 ====================  ===========  =====================================================================================
 tensor                dtype        what it is
 ====================  ===========  =====================================================================================
-mahalanobis.centre    f32 (d,)     subtracted first; these four are there where the score is ``mahalanobis``
-mahalanobis.means     f32 (c, d)   of the classes, less the centre; one row where the answers are not classes
-mahalanobis.axes      f32 (r, d)   directions of the largest variance within classes, of length 1
-mahalanobis.weights   f32 (r + 1)  1 / variance along each axis, and at last in all other directions
-nearest.bank          f16 (m, d)   training inputs, each of length 1; there where the score is ``nearest``
+narrowing             f32 (d, k)   drawn at random: features @ narrowing is what is scored; absent where k = d
+mahalanobis.centre    f32 (k,)     subtracted first; these three are there where the score is ``mahalanobis``
+mahalanobis.whitening f32 (k, k)   what is left times it has a covariance of 1 within classes
+mahalanobis.means     f32 (c, k)   of the classes, whitened; one row where the answers are not classes
+nearest.bank          f16 (m, k)   training inputs, each of length 1; there where the score is ``nearest``
 calibration.unlike    f32 (n,)     scores of inputs that the score's own fit had not seen
 calibration.sure      f32 (n,)     probability of the answer; absent unless the answers are classes
 calibration.truth     f32 (n,)     probability of the true class; absent unless the answers are classes

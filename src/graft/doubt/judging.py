@@ -67,6 +67,8 @@ class Doubt:
     """What the answers are."""
     calibration: Calibration
     reference: Reference
+    narrowing: np.ndarray | None = None
+    """(d, k) float32, the directions that vectors are scored in; None: as they are."""
     abstain: Promise | None = None
     """What is promised of accepted answers; None: an answer is accepted however unsure."""
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -79,7 +81,12 @@ class Doubt:
 
     def unlike(self, vectors: np.ndarray) -> np.ndarray:
         """Return how unlike the training data vectors (n, width) are, (n,) float64."""
-        return self.likeness.score(vectors[:, : self.width])
+        return self.likeness.score(self.narrowed(vectors))
+
+    def narrowed(self, vectors: np.ndarray) -> np.ndarray:
+        """Return what the score takes of vectors (n, width or more), (n, d) or (n, k)."""
+        own = vectors[:, : self.width]
+        return own if self.narrowing is None else np.asarray(own @ self.narrowing)
 
     def judge(self, vectors: np.ndarray, sure: np.ndarray | None = None) -> list[Verdict]:
         """Return the verdicts on inputs of vectors (n, width), answered with probabilities ``sure`` (n,)."""

@@ -41,6 +41,8 @@ def told(doubt: Doubt) -> dict[str, Any]:
 def write(folder: Path, doubt: Doubt) -> Path:
     """Write the file into a folder and return its path."""
     arrays = {f"{doubt.likeness.name}.{name}": one for name, one in doubt.likeness.arrays().items()}
+    if doubt.narrowing is not None:
+        arrays["narrowing"] = doubt.narrowing
     for home, value in (("calibration", doubt.calibration), ("reference", doubt.reference)):
         parts = {one.name: getattr(value, one.name) for one in fields(value)}
         arrays |= {f"{home}.{name}": one for name, one in parts.items() if one is not None}
@@ -86,6 +88,7 @@ def _doubt(plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Doubt:
         form=plain["form"],
         calibration=Calibration(**under("calibration")),
         reference=Reference(**under("reference")),
+        narrowing=arrays.get("narrowing"),
         abstain=Promise.from_json(promised) if promised else None,
         facts=plain["facts"],
     )

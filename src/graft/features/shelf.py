@@ -72,45 +72,43 @@ class Shelf:
         """Return the number of records seen at the last refresh, those that failed their checksum included."""
         return len(self._entries)
 
-    def refresh(self) -> int:
-        """Take in what other processes have appended; return how many records are new here."""
+    def refresh(self, *, own: bool = True) -> int:
+        """Take in what processes have appended, this one too if ``own``; return how many records are new here."""
         with self._guard:
+            left_out = None if own or self._writer is None else self._writer.name
             for path in sorted(self.folder.glob("*.keys")):
-                if path.stem not in self._readers:
+                if path.stem not in self._readers and path.stem != left_out:
                     # Removed, or not yet complete: it is looked at again the next time.
                     with suppress(OSError):
                         self._readers[path.stem] = Reader(self.folder, path.stem, self.record_bytes)
                         self._order.append(self._readers[path.stem])
             found: list[np.ndarray] = []
             places: list[np.ndarray] = []
-            own: list[np.ndarray] = []
+            verified: list[np.ndarray] = []
             for number, reader in enumerate(self._order):
+                if reader.name == left_out:
+                    continue
                 first, entries = reader.count, reader.new_entries()
                 if len(entries):
                     found.append(entries)
                     at = np.arange(first, first + len(entries))
                     places.append(np.stack([np.full(len(entries), number), at], axis=1))
                     mine = self._writer is not None and self._writer.name == reader.name
-                    own.append(np.full(len(entries), mine))
+                    verified.append(np.full(len(entries), mine))
             if not found:
                 return 0
             new = sum(len(one) for one in found)
             self._entries = np.concatenate([self._entries, *found])
             self._places = np.concatenate([self._places, *places])
             # What this process wrote just now, it need not check.
-            self._verified = np.concatenate([self._verified, *own])
+            self._verified = np.concatenate([self._verified, *verified])
             self._bad = np.concatenate([self._bad, np.zeros(new, bool)])
             self._sort()
             return new
 
     def refresh_others(self) -> bool:
-        """Take in what is new, and say whether some of it came from another process."""
-        with self._guard:
-            before = len(self._entries)
-            if not self.refresh():
-                return False
-            own = self._writer.name if self._writer is not None else None
-            return any(self._order[number].name != own for number in set(self._places[before:, 0].tolist()))
+        """Take in what other processes have appended, and say whether there was any."""
+        return self.refresh(own=False) > 0
 
     def _sort(self) -> None:
         rows = np.flatnonzero(~self._bad)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from graft.runtimes._file import opened
     from graft.runtimes._lengths import by_shape, whole
     from graft.runtimes._memory import Choice
-    from graft.runtimes._threads import at_once, beside, limited, pool
+    from graft.runtimes._threads import at_once, beside, blas_on_one_thread, limited, pool
 
 _HOMES = {
     "_agree": ("Agreement", "agreement"),
@@ -19,7 +19,7 @@ _HOMES = {
     "_file": ("opened",),
     "_lengths": ("by_shape", "whole"),
     "_memory": ("Choice",),
-    "_threads": ("at_once", "beside", "limited", "pool"),
+    "_threads": ("at_once", "beside", "blas_on_one_thread", "limited", "pool"),
 }
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "agreement",
     "at_once",
     "beside",
+    "blas_on_one_thread",
     "by_shape",
     "choose",
     "default_batch",

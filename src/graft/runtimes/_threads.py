@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
 import torch
+from threadpoolctl import threadpool_limits
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,6 +26,16 @@ def limited(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def blas_on_one_thread() -> Iterator[None]:
+    """Let NumPy's products use one thread inside, in all threads of this process.
+
+    They too wait by spinning: beside other work on two cores, two threads take twice as long as one.
+    """
+    with threadpool_limits(1, user_api="blas"):
+        yield
 
 
 def pool(count: int, *, each: int, name: str) -> ThreadPoolExecutor:

@@ -8,7 +8,7 @@ import torch
 
 from graft.doubt import sets
 from graft.doubt.judging import Calibration, Doubt, Reference
-from graft.doubt.likeness import KINDS, Likeness, drawn
+from graft.doubt.likeness import KINDS, Likeness, drawn, narrowing
 from graft.doubt.vectors import pooled
 from graft.evaluation import abstaining
 from graft.evaluation.intervals import wilson
@@ -59,9 +59,11 @@ def doubts(gathered: Gathered, shipped: Shipped, share: float | None, seed: int)
     seen = _seen(gathered, fitted, seed)
     if (seen.parts == 0).sum() < 2 or (seen.parts > 0).sum() < 2:
         return None
-    first, facts = _chosen(gathered, fitted, seen, seed)
+    way = narrowing(seen.vectors.shape[1], seed)
+    vectors = seen.vectors if way is None else seen.vectors @ way
+    first, facts = _chosen(gathered, fitted, replace(seen, vectors=vectors), way, seed)
     whole = seen.frozen and len(seen.logits) == len(seen.parts)
-    likeness, unlike = scored(first, seen.vectors, seen.groups, seen.parts, whole=whole, seed=seed)
+    likeness, unlike = scored(first, vectors, seen.groups, seen.parts, whole=whole, seed=seed)
     above = sets.quantile(unlike, SHARE)
     doubt = Doubt(
         likeness=likeness,
@@ -70,6 +72,7 @@ def doubts(gathered: Gathered, shipped: Shipped, share: float | None, seed: int)
         form=task.form,
         calibration=_calibration(task, seen, unlike, shipped.temperature),
         reference=reference(seen.vectors, seen.parts, whole=seen.frozen, seed=seed),
+        narrowing=way,
     ).promising(share)
     return tested(doubt, gathered, shipped, {**facts, "sentence": _sentence(facts, above, len(unlike))})
 
@@ -121,15 +124,18 @@ def _features(activations: Activations, fitted: Fitted, rows: np.ndarray, view: 
     return np.concatenate(found)
 
 
-def _chosen(gathered: Gathered, fitted: Fitted, seen: Seen, seed: int) -> tuple[Likeness, dict[str, Any]]:
+def _chosen(
+    gathered: Gathered, fitted: Fitted, seen: Seen, way: np.ndarray | None, seed: int
+) -> tuple[Likeness, dict[str, Any]]:
     """Return the score that tells spoilt validation inputs better from plain ones, and how well each does.
 
-    It is fitted to the training rows.
+    It is fitted to the training rows, whose vectors are narrowed as ``way`` says.
     """
     held = seen.parts == 0
     spoilt = _spoilt(gathered, fitted, seed)
     if spoilt is None or not len(spoilt):
         return held_out("mahalanobis", seen.vectors, seen.groups, seen.parts, seed), {"auroc": {}, "noticed": None}
+    spoilt = spoilt if way is None else spoilt @ way
     fits = {name: held_out(name, seen.vectors, seen.groups, seen.parts, seed) for name in KINDS}
     found: dict[str, Estimate] = {}
     noticed: dict[str, Estimate] = {}

@@ -7,8 +7,6 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from threadpoolctl import threadpool_limits
-
 from graft import backbones, data, fusion, preprocess, runtimes, tasks
 from graft.backbones import Backbone
 from graft.config import Recipe
@@ -109,7 +107,7 @@ def work(
         heard()
         announce(rung, journal, listener)
 
-    with Journal(gathered.means.store.root, *identity(recipe, gathered)) as journal:
+    with Journal(gathered.means.store.root, *identity(recipe, gathered)) as journal, runtimes.blas_on_one_thread():
         begun = time.perf_counter()
         budget = Budget(deadline=deadline, whole=recipe.budget, folder=journal.folder, on_epoch=journal.epoch)
         climbed = climb(
@@ -122,9 +120,7 @@ def work(
         shipped = ship(gathered, climbed, plan, recipe.seed)
         weighed = time.perf_counter()
         wrong = runtimes.beside(mistakes, gathered, shipped) if lessons else None
-        # NumPy's own threads wait by spinning: while the mistakes are drawn, two of them take twice as long as one.
-        with threadpool_limits(1, user_api="blas"):
-            shipped = doubting(shipped, doubts(gathered, shipped, recipe.abstain, recipe.seed))
+        shipped = doubting(shipped, doubts(gathered, shipped, recipe.abstain, recipe.seed))
         if shipped.test is not None:
             journal.scores(shipped.rung.strategy, shipped.test.metrics, "test")
         judged = time.perf_counter()
