@@ -74,44 +74,37 @@ def near_links(features: np.ndarray, hashes: np.ndarray, alike: Alike = Alike())
     raw, marks = _unit(raw), np.asarray(hashes, dtype=np.uint64)
     for top in range(0, len(raw), BLOCK):
         for left in range(top, len(raw), BLOCK):
-            cosine = centred[top : top + BLOCK] @ centred[left : left + BLOCK].T
-            bits = np.bitwise_count(marks[top : top + BLOCK, None] ^ marks[None, left : left + BLOCK])
-            near = (cosine >= alike.alone) | ((cosine >= alike.both) & (bits <= alike.bits)) | (bits <= alike.same_hash)
-            near = np.triu(near, 1) if top == left else near
-            _without_unlike(
-                near,
-                (cosine < alike.both) & (bits <= alike.same_hash),
-                alike.unlike,
-                raw[top : top + BLOCK],
-                raw[left : left + BLOCK],
-            )
-            rows = np.arange(top, top + len(near))
-            columns = rows if top == left else np.arange(left, left + near.shape[1])
-            yield from _thinned(near, cosine, bits, rows, columns)
+            above, beside = slice(top, top + BLOCK), slice(left, left + BLOCK)
+            cosine = centred[above] @ centred[beside].T
+            bits = np.bitwise_count(marks[above, None] ^ marks[None, beside])
+            perhaps = cosine >= alike.both
+            perhaps |= bits <= alike.same_hash
+            i, j = np.nonzero(np.triu(perhaps, 1) if top == left else perhaps)
+            cosine, bits = cosine[i, j], bits[i, j]
+            near = (cosine >= alike.alone) | ((cosine >= alike.both) & (bits <= alike.bits))
+            by_hash = np.flatnonzero((bits <= alike.same_hash) & (cosine < alike.both))
+            near[by_hash] = _cosines(raw[above], raw[beside], i[by_hash], j[by_hash]) >= alike.unlike
+            near |= (bits <= alike.same_hash) & (cosine >= alike.both)
+            yield from _thinned(i[near], j[near], cosine[near], bits[near], top, left)
 
 
-def _without_unlike(
-    near: np.ndarray, by_hash: np.ndarray, unlike: float, rows: np.ndarray, columns: np.ndarray
-) -> None:
-    """Take out of ``near`` what the hash alone joins, and raw features keep apart."""
-    i, j = np.nonzero(near & by_hash)
-    raw = (rows @ columns.T)[i, j] if len(i) > 2 * BLOCK else np.einsum("id,id->i", rows[i], columns[j])
-    near[i, j] = raw >= unlike
-
-
-def _thinned(
-    near: np.ndarray, cosine: np.ndarray, bits: np.ndarray, rows: np.ndarray, columns: np.ndarray
-) -> Iterator[Link]:
-    """Yield all links of a block where they are few; else the fewest that join the same rows."""
-    i, j = np.nonzero(near)
-    cosine, bits = cosine[i, j], bits[i, j]
-    first, second = rows[i], columns[j]
+def _cosines(rows: np.ndarray, columns: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+    """Return the products of pairs of unit rows (m,): all of the block at once where they are many."""
     if len(i) > 2 * BLOCK:
-        nodes = rows if rows is columns else np.concatenate([rows, columns])
-        names = _components(np.stack([i, j if rows is columns else len(rows) + j]), len(nodes))
+        return np.asarray((rows @ columns.T)[i, j])
+    return np.asarray(np.einsum("id,id->i", rows[i], columns[j]))
+
+
+def _thinned(i: np.ndarray, j: np.ndarray, cosine: np.ndarray, bits: np.ndarray, top: int, left: int) -> Iterator[Link]:
+    """Yield all links of a block where they are few; else the fewest that join the same rows."""
+    first, second = top + i, left + j
+    if len(i) > 2 * BLOCK:
+        nodes, pairs = np.unique([first, second], return_inverse=True)
+        names = _components(pairs.reshape(2, -1), len(nodes))
         best, least = np.full(len(nodes), -1.0), np.full(len(nodes), 64)
-        np.maximum.at(best, names[i], cosine)
-        np.minimum.at(least, names[i], bits)
+        of = names[pairs.reshape(2, -1)[0]]
+        np.maximum.at(best, of, cosine)
+        np.minimum.at(least, of, bits)
         head = np.unique(names, return_index=True)[1][names]
         joined = head != np.arange(len(nodes))
         first, second = nodes[head[joined]], nodes[joined]

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from graft.runtimes._choose import REGISTRY, choose, default_batch, prepare, recall, resolve_device
     from graft.runtimes._file import opened
     from graft.runtimes._lengths import by_shape, whole
+    from graft.runtimes._lent import keeping_ready
     from graft.runtimes._memory import Choice
     from graft.runtimes._threads import at_once, beside, blas_on_one_thread, limited, pool
 
@@ -18,6 +19,7 @@ _HOMES = {
     "_choose": ("REGISTRY", "choose", "default_batch", "prepare", "recall", "resolve_device"),
     "_file": ("opened",),
     "_lengths": ("by_shape", "whole"),
+    "_lent": ("keeping_ready",),
     "_memory": ("Choice",),
     "_threads": ("at_once", "beside", "blas_on_one_thread", "limited", "pool"),
 }
@@ -35,6 +37,7 @@ __all__ = [
     "by_shape",
     "choose",
     "default_batch",
+    "keeping_ready",
     "limited",
     "opened",
     "pool",

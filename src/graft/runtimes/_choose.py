@@ -14,6 +14,7 @@ from graft.registry import Registry
 from graft.runtimes import _memory
 from graft.runtimes._agree import Agreement, agreement
 from graft.runtimes._base import Compiled, Runtime
+from graft.runtimes._lent import Lent, take
 from graft.runtimes._memory import Choice
 
 REGISTRY: Registry[Runtime] = Registry("graft.runtimes", "runtime", Runtime)
@@ -136,7 +137,7 @@ def choose(  # noqa: PLR0913 - one flat list of what the choice depends on, all 
         known = _memory.recall(cache, asked.key())
         if known is not None and _holds(known, expected):
             with suppress(RuntimeError, GraftError):
-                return prepare(module, sample, known, cache, lengths=lengths), known
+                return _lent(module, sample, known, cache, lengths=lengths), known
         if known is not None:
             _memory.forget(cache, asked.key())
     trial = _Trial(module, sample[:size], batch=size, device=asked.device, cache=cache, lengths=lengths)
@@ -148,9 +149,21 @@ def choose(  # noqa: PLR0913 - one flat list of what the choice depends on, all 
         if kept.identity() != choice.identity():
             # Another process was first; both must compute the same.
             compiled.close()
-            return prepare(module, sample, kept, cache, lengths=lengths), kept
+            return _lent(module, sample, kept, cache, lengths=lengths), kept
         choice = kept
+        return Lent(compiled, _key(sample, choice, cache, lengths=lengths)), choice
     return compiled, choice
+
+
+def _lent(module: nn.Module, sample: np.ndarray, choice: Choice, cache: Path, *, lengths: bool) -> Compiled:
+    """Return the network that is ready for a remembered choice, or make it so."""
+    key = _key(sample, choice, cache, lengths=lengths)
+    return Lent(take(key) or prepare(module, sample, choice, cache, lengths=lengths), key)
+
+
+def _key(sample: np.ndarray, choice: Choice, cache: Path, *, lengths: bool) -> tuple[object, ...]:
+    # The folder is the module's own, and so stands for its weights.
+    return (str(cache), *choice.identity().items(), sample.dtype, sample.shape[1 + lengths :])
 
 
 def _holds(choice: Choice, expected: int) -> bool:

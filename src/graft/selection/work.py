@@ -86,6 +86,7 @@ def beside(recipe: Recipe, plan: Plan, dataset: Dataset) -> Named:
     return fusion.named(recipe.beside, dataset.columns, dataset.modality)
 
 
+@runtimes.keeping_ready()
 def work(
     recipe: Recipe, plan: Plan, dataset: Dataset, backbone: Backbone, listener: Listener, start: float, *, lessons: bool
 ) -> tuple[Told, Journal]:
