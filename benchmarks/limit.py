@@ -26,8 +26,6 @@ class Runs:
     floor_cpu: list[float] = field(default_factory=list)
     cold: list[Fit] = field(default_factory=list)
     warm: list[Fit] = field(default_factory=list)
-    compiled: list[Fit] = field(default_factory=list)
-    """Cold too, but that an earlier fit of other photos had converted and compiled the network."""
 
     @property
     def floor(self) -> float:
@@ -35,7 +33,7 @@ class Runs:
         return median(self.floors)
 
     def seconds(self, which: str) -> list[float]:
-        """Return the seconds of the cold, warm or compiled fits."""
+        """Return the seconds of the cold or warm fits."""
         return [one.seconds for one in getattr(self, which)]
 
 
@@ -51,26 +49,22 @@ def tables(*, quick: bool) -> Iterator[Table]:
     rows += [[name, f"left out: {why}"] for name, why in found["left_out"].items()]
     notes = [f"The floor: {route}; {decoder}. Each route decodes in 2 threads while the network runs."]
     yield Table("Routes from JPEG to features, EfficientNet-Lite0", ("route", "photos a second"), rows, notes)
-    few, many = measure(small, large, decoder, route, 1 if quick else 3)
+    few, many = (measure(one, decoder, route, 1 if quick else 3) for one in (small, large))
     title = "A fit with the linear probe against the floor"
     yield checks(title, compared(few, many), [line for runs in (few, many) for line in told(runs)])
 
 
-def measure(small: Path, large: Path, decoder: str, route: str, repeats: int) -> tuple[Runs, Runs]:
-    """Take floors, cold fits and warm ones of both sets in turn, so that all of them meet the same machine."""
-    few, many = (Runs(len(photos.files(one))) for one in (small, large))
+def measure(source: Path, decoder: str, route: str, repeats: int) -> Runs:
+    """Take the floor, a cold fit and a warm one in turn, so that all of them meet the same machine."""
+    runs = Runs(len(photos.files(source)))
     for _ in range(repeats):
+        taken = child.call("benchmarks.floor:floor", folder=source, decoder=decoder, route=route)
+        runs.floors.append(taken["seconds"])
+        runs.floor_cpu.append(taken["cpu"])
         with child.folder() as cache:
-            for source, runs in ((small, few), (large, many)):
-                taken = child.call("benchmarks.floor:floor", folder=source, decoder=decoder, route=route)
-                runs.floors.append(taken["seconds"])
-                runs.floor_cpu.append(taken["cpu"])
-                with child.folder() as fresh:
-                    runs.cold.append(fit(source, fresh, strategy="linear_probe"))
-                    runs.warm.append(fit(source, fresh, strategy="linear_probe"))
-                # The cache of the first set holds what was compiled, and nothing of the second set's photos.
-                runs.compiled.append(fit(source, cache, strategy="linear_probe"))
-    return few, many
+            runs.cold.append(fit(source, cache, strategy="linear_probe"))
+            runs.warm.append(fit(source, cache, strategy="linear_probe"))
+    return runs
 
 
 def compared(few: Runs, many: Runs) -> list[Check]:
@@ -80,14 +74,11 @@ def compared(few: Runs, many: Runs) -> list[Check]:
     above = median(cold) - few.floor
     to_floor = median(first) / many.floor
     to_cold = median(again) / median(first)
-    ready = many.seconds("compiled")
-    before = f"fit {spread(ready)}; the network had been compiled by a fit of other photos"
     return [
         Check(f"floor, {small:,} photos", spread(few.floors)),
         at_most(f"cold fit, {small:,} photos, above the floor", above, SURPLUS, seconds, f"fit {spread(cold)}"),
         Check(f"floor, {large:,} photos", spread(many.floors)),
         at_most(f"cold fit, {large:,} photos, to the floor", to_floor, RATIO, times, f"fit {spread(first)}"),
-        at_most(f"first fit of {large:,} other photos, to the floor", median(ready) / many.floor, RATIO, times, before),
         at_most(f"second fit, {large:,} photos, to the cold one", to_cold, WARM, percent, f"fit {spread(again)}"),
     ]
 
