@@ -1,12 +1,14 @@
 """The scores: known distances, strange inputs above usual ones, the same after writing and reading."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.covariance import ledoit_wolf
 
 from graft.doubt import kept
 from graft.doubt.judging import UNLIKE, UNSURE, Calibration, Doubt, Reference
-from graft.doubt.likeness import KINDS, Mahalanobis, Nearest, drawn
+from graft.doubt.likeness import KINDS, NARROW, WIDE, Mahalanobis, Nearest, drawn, narrowing
 from graft.doubt.vectors import pooled
 from graft.errors import ArtifactError, SettingError
 
@@ -81,6 +83,29 @@ def test_equal_vectors_are_no_fault(name):
     found = score.score(np.array([[1, 1, 1, 1, 1], [0, 0, 0, 0, 9]], np.float32))
     assert np.isfinite(found).all()
     assert found[1] > found[0]
+
+
+def test_wide_vectors_are_scored_in_few_directions(tmp_path):
+    assert narrowing(WIDE, 0) is None
+    way = narrowing(1280, 0)
+    assert way.shape == (1280, NARROW)
+    assert np.array_equal(way, narrowing(1280, 0))
+    assert not np.array_equal(way, narrowing(1280, 1))
+    vectors, groups = cloud(300, d=1280)
+    plain = np.linalg.norm(vectors[:100] - vectors[100:200], axis=1)
+    few = np.linalg.norm((vectors[:100] - vectors[100:200]) @ way, axis=1)
+    assert np.abs(few / plain - 1).max() < 0.25
+    whole = replace(
+        doubt(),
+        likeness=Mahalanobis.fit(vectors @ way, groups),
+        reference=Reference(np.zeros((1280, 8), np.float32), np.zeros((50, 8), np.float32)),
+        narrowing=way,
+    )
+    again = kept.read(kept.write(tmp_path, whole))
+    asked, _ = cloud(9, d=1280, seed=4)
+    assert np.array_equal(again.unlike(asked), whole.likeness.score(asked @ way))
+    # Of a model that joins further features, the first are the network's.
+    assert np.array_equal(again.unlike(np.hstack([asked, asked[:, :3]])), again.unlike(asked))
 
 
 def test_rows_are_drawn_by_the_seed():
