@@ -64,6 +64,9 @@ class Recipe(BaseModel):
     abstain: float | None = Field(
         None, gt=0, lt=1, description="share of accepted answers that may be wrong; none: also unsure ones are accepted"
     )
+    keep_examples: int = Field(
+        0, ge=0, le=2000, description="training examples that the model keeps as thumbnails or excerpts, to be shown"
+    )
     slim: bool = Field(False, description="leave frozen weights out of the model folder and name their source")
     seed: int = Field(0, ge=0, lt=2**32, description="decides everything that is drawn at random")
 

@@ -17,13 +17,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from graft import backbones, heads, preprocess, tasks
+from graft import backbones, exemplars, heads, preprocess, tasks
 from graft.artifact import manifest as manifests
 from graft.artifact.storage import Storage, decode, encode
 from graft.backbones import Backbone, Stage
 from graft.doubt import kept as doubt_file
 from graft.doubt.judging import Doubt
 from graft.errors import ArtifactError, must
+from graft.exemplars import Exemplars
 from graft.fusion import Beside
 from graft.heads import Head
 from graft.tasks import Task
@@ -53,6 +54,9 @@ class Assembled:
     """What the model does not know; None where that was not measured."""
     network: bytes | None = field(default=None, repr=False)
     """An ONNX file that gives what the backbone gives and is run instead of it; its stages then hold no weights."""
+
+    exemplars: Exemplars | None = field(default=None, repr=False)
+    """Training examples to be shown beside answers; None unless a person asked for them."""
 
     @property
     def cut(self) -> int:
@@ -143,11 +147,13 @@ def save(
         tensors |= {f"{BESIDE}{name}": torch.tensor(value) for name, value in learned.items()}
         save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, work / WEIGHTS)
         files = [work / WEIGHTS, *([doubt_file.write(work, model.doubt)] if model.doubt else [])]
+        if model.exemplars is not None:
+            files.append(exemplars.write(work / exemplars.NAME, model.exemplars))
         if model.network is not None:
             (work / NETWORK).write_bytes(model.network)
             files.append(work / NETWORK)
         hashes = {one.name: manifests.file_hash(one) for one in files}
-        sealed = manifests.write(work, {**model.manifest, "slim": slim, **_doubts(model), "files": hashes})
+        sealed = manifests.write(work, {**model.manifest, "slim": slim, **_known(model), "files": hashes})
         extras(work)
         # What mkdtemp and safetensors make is for the owner alone; a model folder is as any other folder.
         work.chmod(0o755)
@@ -211,11 +217,14 @@ def _exchange(one: Path, other: Path) -> bool:
 
 def put(model: Assembled, manifest: Mapping[str, Any]) -> Assembled:
     """Return the model with another manifest, sealed."""
-    return replace(model, manifest=manifests.seal({"files": {}, "slim": False, **manifest, **_doubts(model)}))
+    return replace(model, manifest=manifests.seal({"files": {}, "slim": False, **manifest, **_known(model)}))
 
 
-def _doubts(model: Assembled) -> dict[str, Any]:
-    return {"doubt": doubt_file.told(model.doubt) if model.doubt else None}
+def _known(model: Assembled) -> dict[str, Any]:
+    return {
+        "doubt": doubt_file.told(model.doubt) if model.doubt else None,
+        "exemplars": exemplars.told(model.exemplars) if model.exemplars else None,
+    }
 
 
 def doubting(folder: Path, change: Callable[[Doubt], Doubt]) -> manifests.Manifest:
@@ -291,7 +300,8 @@ def load(folder: Path) -> Assembled:
     _fill(head, {n.removeprefix(TOP): value for n, value in tensors.items() if n.startswith(TOP)}, folder)
     learned = {n.removeprefix(BESIDE): value.numpy() for n, value in tensors.items() if n.startswith(BESIDE)}
     doubt = doubt_file.read(folder / doubt_file.NAME) if doubt_file.NAME in manifest["files"] else None
-    return Assembled(network, head, task, manifest, _beside(manifest["beside"], learned, folder), doubt, file)
+    shown = exemplars.read(folder / exemplars.NAME) if exemplars.NAME in manifest["files"] else None
+    return Assembled(network, head, task, manifest, _beside(manifest["beside"], learned, folder), doubt, file, shown)
 
 
 def _filled(source: Backbone, tensors: Mapping[str, torch.Tensor], manifest: Mapping[str, Any]) -> Backbone:

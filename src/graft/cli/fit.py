@@ -25,6 +25,9 @@ def fit(
     class_weights: Annotated[str | None, typer.Option(help="none or balanced.")] = None,
     abstain: options.Abstain = None,
     budget: Annotated[str | None, typer.Option(help="Time to spend, such as 90s, 15m, 1h.  Default: 15m.")] = None,
+    keep_examples: Annotated[
+        int | None, typer.Option(help="Training examples to keep in the model and show beside answers.  Default: none.")
+    ] = None,
     slim: Annotated[bool | None, typer.Option("--slim", help="Leave frozen weights out, name their source.")] = None,
     input_column: options.InputColumn = None,
     label_column: options.LabelColumn = None,

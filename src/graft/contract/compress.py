@@ -118,7 +118,9 @@ def compress(
         listener.say(note)
     home = Path(tempfile.mkdtemp(prefix=".graft-", dir=_existing(out)))
     try:
-        drafted = _suited(method, name, before, artifact.save(home / "model", made.model), again, home, listener)
+        # Features of another network are no neighbours of those that were kept.
+        alone = artifact.save(home / "model", replace(made.model, exemplars=None))
+        drafted = _suited(method, name, before, alone, again, home, listener)
         after = serve(home / "model")
         kept, test, doubt = _scored(before, after, again, terms.max_drop, listener)
         drafted = artifact.save(home / "model", replace(drafted, doubt=doubt))

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from graft import exemplars
 from graft.artifact import Assembled
 from graft.doubt import kept as doubt_file
 from graft.errors import ArtifactError, NotInstalledError, SettingError, must
@@ -113,7 +114,7 @@ def _exported(
     target.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
-        _write_doubts(model, work / target.name)
+        _write_known(model, work / target.name)
         written, told = _written(exporter, format, model, whole, inputs, work / target.name, listener)
         parity = _compared(exporter, written, inputs, work / target.name, format)
         for file in sorted(work.iterdir()):
@@ -170,20 +171,22 @@ def _written(
     raise SettingError(must("The network", f"one that {format} can hold", f"{model.backbone.name} ({fault})", do))
 
 
-def _write_doubts(model: Assembled, file: Path) -> None:
-    """Write what the model knows of what it does not know beside the file, under the file's own name."""
+def _write_known(model: Assembled, file: Path) -> None:
+    """Write the model's doubts and examples beside the file, under the file's own name."""
     if model.doubt is not None:
-        doubt_file.write(file.parent, model.doubt).rename(_doubts(file))
+        doubt_file.write(file.parent, model.doubt).rename(_named(file, doubt_file.NAME))
+    if model.exemplars is not None:
+        exemplars.write(_named(file, exemplars.NAME), model.exemplars)
 
 
 def _beside(file: Path) -> dict[str, str]:
     """Return the sha-256 of what lies beside the file, by what it is called in a model folder."""
-    doubts = _doubts(file)
-    return {doubt_file.NAME: sha256(doubts.read_bytes()).hexdigest()} if doubts.exists() else {}
+    found = {name: _named(file, name) for name in (doubt_file.NAME, exemplars.NAME)}
+    return {name: sha256(one.read_bytes()).hexdigest() for name, one in found.items() if one.exists()}
 
 
-def _doubts(file: Path) -> Path:
-    return file.with_name(f"{file.stem}.{doubt_file.NAME}")
+def _named(file: Path, name: str) -> Path:
+    return file.with_name(f"{file.stem}.{name}")
 
 
 def _first(error: BaseException) -> str:

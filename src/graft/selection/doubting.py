@@ -83,7 +83,7 @@ def tested(doubt: Doubt, gathered: Gathered, shipped: Shipped, facts: dict[str, 
     assert fitted is not None
     if not len(rows):
         return replace(doubt, facts=facts)
-    vectors = _features(gathered.at(fitted.cut, 1, rows, "test data"), fitted, np.arange(len(rows)))
+    vectors = features(gathered.at(fitted.cut, 1, rows, "test data"), fitted, np.arange(len(rows)))
     targets = gathered.targets(rows)
     sure, right = _sure(task, shipped.test_logits, targets, shipped.temperature)
     found = abstaining.given(doubt.judge(vectors, sure), right).to_json()
@@ -103,7 +103,7 @@ def _seen(gathered: Gathered, fitted: Fitted, seed: int) -> Seen:
     parts = np.zeros(len(both), np.int64)
     parts[: len(train)] = 1 + gathered.parts.units[rows[train]] % 2
     return Seen(
-        vectors=_features(gathered.at(fitted.cut, 1, rows, "what the model knows"), fitted, both),
+        vectors=features(gathered.at(fitted.cut, 1, rows, "what the model knows"), fitted, both),
         groups=targets if task.form == "class" else np.zeros(len(both), np.int64),
         parts=parts,
         logits=logits[own],
@@ -112,7 +112,7 @@ def _seen(gathered: Gathered, fitted: Fitted, seed: int) -> Seen:
     )
 
 
-def _features(activations: Activations, fitted: Fitted, rows: np.ndarray, view: int = 0) -> np.ndarray:
+def features(activations: Activations, fitted: Fitted, rows: np.ndarray, view: int = 0) -> np.ndarray:
     """Return the network's features (len(rows), d) float32 of stored activations."""
     found: list[np.ndarray] = []
     with torch.inference_mode():
@@ -156,7 +156,7 @@ def _spoilt(gathered: Gathered, fitted: Fitted, seed: int) -> np.ndarray | None:
     if not way or not len(rows):
         return None
     activations = gathered.spoilt(fitted.cut, rows, way)
-    return _features(activations, fitted, np.arange(len(rows)), 1)
+    return features(activations, fitted, np.arange(len(rows)), 1)
 
 
 def held_out(name: str, vectors: np.ndarray, groups: np.ndarray, parts: np.ndarray, seed: int) -> Likeness:

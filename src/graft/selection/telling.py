@@ -74,6 +74,10 @@ class Told:
         if self.curve is not None:
             found.append(self.curve.sentence)
         found += self.doubts()
+        kept = self.shipped.assembled.exemplars
+        if kept is not None:
+            many = f"{len(kept.labels)} training examples" if len(kept.labels) > 1 else "one training example"
+            found.append(f"The model keeps {many}, small but readable: whoever has it, or asks its server, sees them.")
         warned = [one for one in self.findings if one.severity != "note"]
         if warned:
             kinds = ", ".join(sorted({one.kind.replace("_", " ") for one in warned}))

@@ -19,6 +19,7 @@ from graft.fusion import Named
 from graft.selection.doubting import doubts
 from graft.selection.gather import Gathered, Means, gather
 from graft.selection.journal import Journal
+from graft.selection.keeping import keeping
 from graft.selection.ladder import Climb, Rung, climb, spoken
 from graft.selection.lessons import more_labels, suspects
 from graft.selection.pictures import album, mistakes
@@ -122,6 +123,7 @@ def work(
         weighed = time.perf_counter()
         wrong = runtimes.beside(mistakes, gathered, shipped) if lessons else None
         shipped = doubting(shipped, doubts(gathered, shipped, recipe.abstain, recipe.seed))
+        shipped = keeping(shipped, gathered, recipe.keep_examples, recipe.seed)
         if shipped.test is not None:
             journal.scores(shipped.rung.strategy, shipped.test.metrics, "test")
         judged = time.perf_counter()

@@ -18,6 +18,7 @@ from PIL import Image as Picture
 from graft.doubt import kept
 from graft.doubt.judging import Calibration, Doubt, Reference
 from graft.doubt.likeness import Nearest
+from graft.exemplars import NAME, Exemplars, write
 from graft.preprocess.image import Image
 from graft.preprocess.text import Text
 from graft.serving.http import Limits, Place
@@ -78,10 +79,20 @@ def told(preprocess, classes):
     }
 
 
-def colour_net(file, *, classes=tuple(COLOURS), sharp=8.0, doubts=False):
+def exemplary(file, vectors, labels, *, pictures=None, texts=None):
+    """Write training examples beside a model's file; return what its metadata says of them."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    none = [""] * len(labels)
+    kept = Exemplars.of(np.asarray(vectors, np.float32), labels, pictures or [b""] * len(labels), texts or none)
+    written = write(file.with_name(f"{file.stem}.{NAME}"), kept)
+    return {NAME: sha256(written.read_bytes()).hexdigest()}
+
+
+def colour_net(file, *, classes=tuple(COLOURS), sharp=8.0, doubts=False, examples=False):
     """Write a network that says which colour a picture has most of: its features are the three means.
 
-    With ``doubts`` it knows that it was trained on the three colours and has seen nothing else.
+    With ``doubts`` it knows that it was trained on the three colours and has seen nothing else; with ``examples`` it
+    keeps two pictures of each.
     """
     preprocess = Image(size=(16, 16), resize=16)
     nodes = [
@@ -101,10 +112,15 @@ def colour_net(file, *, classes=tuple(COLOURS), sharp=8.0, doubts=False):
         seen = np.repeat(np.array(list(COLOURS.values()), np.float32) / 255, 40, axis=0)
         noise = np.random.default_rng(1).normal(scale=0.01, size=seen.shape)
         says["files"] = {kept.NAME: doubtful(file, (seen + noise).astype(np.float32))}
+    if examples:
+        shades = [colour for colour in COLOURS.values() for _ in range(2)]
+        pictures = [picture(one, kind="WEBP") for one in shades]
+        labels = [name for name in COLOURS for _ in range(2)]
+        says.setdefault("files", {}).update(exemplary(file, np.array(shades) / 255, labels, pictures=pictures))
     return saved(file, nodes, given, constants, says)
 
 
-def letter_net(file):
+def letter_net(file, *, examples=False):
     """Write a network of texts of any length: whether the mean byte is small (capitals) or large."""
     preprocess = Text(max_length=64)
     nodes = [
@@ -125,7 +141,11 @@ def letter_net(file):
         "weights": np.array([[-0.1, 0.1]], np.float32),
     }
     given = helper.make_tensor_value_info("input", TensorProto.INT32, ["batch", "length"])
-    return saved(file, nodes, given, constants, told(preprocess, ("capitals", "small letters")))
+    says = told(preprocess, ("capitals", "small letters"))
+    if examples:
+        texts = ["where is my parcel", "A TEXT OF THE TRAINING DATA " * 20]
+        says["files"] = exemplary(file, [[110.0], [70.0]], ("small letters", "capitals"), texts=texts)
+    return saved(file, nodes, given, constants, says)
 
 
 def picture(colour="red", side=20, kind="PNG"):

@@ -26,7 +26,10 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is install
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     home = tmp_path_factory.mktemp("nets")
-    sources = {"colours": colour_net(home / "colours.onnx"), "letters": letter_net(home / "letters.onnx")}
+    sources = {
+        "colours": colour_net(home / "colours.onnx", examples=True),
+        "letters": letter_net(home / "letters.onnx", examples=True),
+    }
     with running(sources, bytes=200_000) as (client, _):
         yield str(client.base_url).rstrip("/")
 
@@ -141,4 +144,22 @@ def test_what_an_answer_hangs_on_is_shown(page, address):
     page.click("#explain")
     playwright.expect(page.locator("#pieces span")).to_have_count(3)
     assert "leaf" in page.locator("#pieces span").first.get_attribute("style")
+    assert fits(page)
+
+
+def test_training_examples_are_shown_beside_the_answer(page, address):
+    page.goto(f"{address}/#{KEY}")
+    page.wait_for_selector("#drop")
+    dropped(page, "blue.png", "image/png", picture("blue"))
+    playwright.expect(page.locator("#likes img")).to_have_count(3)
+    assert page.locator("#likes b").all_inner_texts()[:2] == ["blue", "blue"]
+    assert page.evaluate("[...document.querySelectorAll('#likes img')].every(one => one.complete && one.naturalWidth)")
+    page.click("#language")
+    assert page.inner_text("#near h3") == "训练数据中最相似的样本"
+    page.click("#language")
+    page.select_option("#models", "letters")
+    page.fill("#text", "where is it")
+    page.click("#words button")
+    playwright.expect(page.locator("#likes q").first).to_contain_text("where is my parcel")
+    assert page.locator("#likes img").count() == 0
     assert fits(page)

@@ -20,11 +20,12 @@ from graft.serving.http.gate import Direct, Gate
 from graft.serving.http.house import LOG, House
 from graft.serving.http.keys import Keys
 from graft.serving.http.metrics import labelled
-from graft.serving.http.schemas import FAULTS, PREDICT, RELOAD, Answers
+from graft.serving.http.schemas import ASK, FAULTS, PREDICT, RELOAD, Answers
 from graft.serving.http.served import Served, refusal
 from graft.serving.http.settings import Place
 
 OLD = "It was fitted or exported by an older version, which kept nothing to compare with. Fit or export it again"
+NO_EXAMPLES = "nearest must be left out. Got it for a model that keeps no examples. Fit it with --keep-examples."
 PAGE = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/page.js": ("page.js", "text/javascript; charset=utf-8"),
@@ -136,6 +137,7 @@ def _described(served: Served) -> dict[str, Any]:
         "limits": {"bytes": served.limits.bytes, "pixels": served.limits.pixels, "seconds": served.limits.seconds},
         "report": served.report is not None,
         "abstains": served.watching is not None,
+        "examples": 0 if served.exemplars is None else len(served.exemplars.labels),
     }
 
 
@@ -147,12 +149,15 @@ def _work(app: FastAPI, house: House) -> Mapping[str, Direct]:
         summary="Answer for one input or several",
         response_model=Answers,
         responses=FAULTS,
-        openapi_extra=PREDICT,
+        openapi_extra=ASK,
     )
     async def predict(request: Request) -> Response:
         content = await asked.body(request, house.limits)
         found = asked.asked(content, request.headers.get("content-type", ""), house.limits)
         served = house.named(found.model or request.query_params.get("model"))
+        near = asked.count(request.query_params.get("nearest"))
+        if near and served.exemplars is None:
+            raise Refused(400, NO_EXAMPLES)
         outcomes = await house.ask(served, found.inputs)
         predictions = []
         for name, outcome in zip(found.names, outcomes, strict=True):
@@ -163,7 +168,7 @@ def _work(app: FastAPI, house: House) -> Mapping[str, Direct]:
                     raise refused
                 told: dict[str, Any] = {"error": refused.sentence}
             else:
-                told = served.answer(outcome)
+                told = served.answer(outcome) | (served.nearest(outcome, near) if near else {})
             house.metrics.answer(served.name, _outcome(told))
             predictions.append({"input": name, **told})
         return JSONResponse({"model": served.name, "version": served.version, "predictions": predictions})

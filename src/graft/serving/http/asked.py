@@ -18,6 +18,8 @@ HOW = (
     'Send a form with `file` or `text`, JSON such as {"text": "..."} or {"data": "BASE64"}, '
     "or the bytes of one input with their own type"
 )
+NEAREST = 10
+"""Examples beside one answer."""
 RAW = ("application/octet-stream", "text/plain", "image/", "audio/", "video/")
 
 
@@ -33,6 +35,15 @@ class Asked:
         """Add one input."""
         self.inputs.append(Input(content))
         self.names.append(name or f"input {len(self.inputs)}")
+
+
+def count(text: str | None) -> int:
+    """Return how many nearest examples ``?nearest=`` asks for, 0 without it. Raises Refused."""
+    if text is None:
+        return 0
+    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text[:4]) <= NEAREST or len(text) > 4:
+        raise Refused(400, f"nearest must be a number from 1 to {NEAREST}. Got another value. Send such as nearest=3.")
+    return int(text)
 
 
 async def body(request: Request, limits: Limits) -> bytes:

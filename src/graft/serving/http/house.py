@@ -50,12 +50,16 @@ class House:
     def _loaded(self, source: Source, say: Callable[[str], None]) -> Served:
         file = network(source, say)
         found = load(source.name, file, limits=self.limits, metrics=self.metrics, runtime=self.runtime)
-        doubt = source.doubt(found.told)
-        if doubt is not None and found.width < doubt.width:
+        try:
+            doubt, shown = source.doubt(found.told), source.exemplars(found.told)
+            if doubt is not None:
+                _fits("what the model knows of its doubts", found, doubt.width)
+            if shown is not None:
+                _fits("the examples that the model keeps", found, shown.vectors.shape[1])
+        except ArtifactError:
             found.close()
-            wanted = f"for {found.width} features, as the network gives"
-            do = "Export the model again, and move both files together"
-            raise ArtifactError(must("what the model knows of its doubts", wanted, f"for {doubt.width}", do))
+            raise
+        found.exemplars = shown
         found.report, found.keeping = source.report, self.keeping
         found.watching = Watching(doubt) if doubt is not None else None
         memory.settle()
@@ -126,3 +130,10 @@ class House:
             one.batcher.join(self.limits.answer_seconds)
         if self.keeping is not None:
             self.keeping.close()
+
+
+def _fits(what: str, served: Served, width: int) -> None:
+    """Raise ArtifactError where features of that width cannot be those of the network."""
+    if served.width < width:
+        do = "Export the model again, and move its files together"
+        raise ArtifactError(must(what, f"for {served.width} features, as the network gives", f"for {width}", do))

@@ -13,16 +13,17 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from graft import exemplars
 from graft.doubt import kept
 from graft.doubt.judging import Doubt
 from graft.errors import ArtifactError, must
+from graft.exemplars import Exemplars
 from graft.places import cache_folder
 
 MANIFEST = "graft.json"
 NETWORK = "model.onnx"
 SEAL = "model.sha256"
 REPORT = "report.html"
-DOUBT = "doubt.safetensors"
 KEPT = 8
 """Exported models that stay in the cache, those used last."""
 SECONDS = 600
@@ -59,10 +60,28 @@ class Source:
         It lies in the model folder, or beside an exported file, which says its hash: ``told`` is what the file says of
         itself. Raises ArtifactError where it is not the one that was written.
         """
+        file = self._beside(kept.NAME, told)
+        return None if file is None else kept.read(file)
+
+    def exemplars(self, told: Mapping[str, Any]) -> Exemplars | None:
+        """Return the training examples that a model keeps; None where it keeps none.
+
+        Beside an exported file they may be left away: whoever serves it need not show them. Raises ArtifactError.
+        """
+        if not self.folder and not self._named(exemplars.NAME).exists():
+            return None
+        file = self._beside(exemplars.NAME, told)
+        return None if file is None else exemplars.read(file)
+
+    def _named(self, name: str) -> Path:
+        return self.path / name if self.folder else self.file.with_name(f"{self.file.stem}.{name}")
+
+    def _beside(self, name: str, told: Mapping[str, Any]) -> Path | None:
+        """Return a file of the model, its hash compared; None where there is none. Raises ArtifactError."""
         do = "Restore the folder from where it came, or fit again" if self.folder else "Export the model again"
-        file = self.path / DOUBT if self.folder else self.file.with_name(f"{self.file.stem}.{DOUBT}")
+        file = self._named(name)
         try:
-            wanted = self._wanted(told)
+            wanted = self._wanted(name, told)
             if wanted is None:
                 return None
             found = sha256(file.read_bytes()).hexdigest()
@@ -70,12 +89,12 @@ class Source:
             raise ArtifactError(must("a model", f"whole, with its {file.name}", type(error).__name__, do)) from None
         if found != wanted:
             raise ArtifactError(must(f"the sha-256 of {file.name}", wanted[:12], found[:12], do))
-        return kept.read(file)
+        return file
 
-    def _wanted(self, told: Mapping[str, Any]) -> str | None:
-        """Return the hash of the file of doubts; None where there is none. Raises OSError, ValueError."""
+    def _wanted(self, name: str, told: Mapping[str, Any]) -> str | None:
+        """Return the hash of a file; None where there is none. Raises OSError, ValueError."""
         files = json.loads(self.file.read_text("utf-8")).get("files") if self.folder else told.get("files")
-        found = files.get(DOUBT) if isinstance(files, dict) else None
+        found = files.get(name) if isinstance(files, dict) else None
         return found if isinstance(found, str) else None
 
     def stamp(self) -> tuple[int, int, int] | None:

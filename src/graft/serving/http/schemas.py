@@ -12,6 +12,15 @@ class Chance(BaseModel):
     probability: float
 
 
+class Near(BaseModel):
+    """A training example that the model keeps."""
+
+    label: str
+    cosine: float = Field(description="of its features and the input's")
+    thumbnail: str | None = Field(None, description="a small picture as a data: address")
+    excerpt: str | None = Field(None, description="the beginning of a text")
+
+
 class Answer(BaseModel):
     """The answer for one input; which keys it has depends on the task, or ``error`` stands alone."""
 
@@ -23,6 +32,7 @@ class Answer(BaseModel):
     top: list[Chance] | None = Field(None, description="the five most probable classes")
     accepted: bool | None = Field(None, description="whether the model is sure enough; absent where it cannot tell")
     reason: str | None = Field(None, description="why it is not accepted")
+    nearest: list[Near] | None = Field(None, description="kept training examples most like the input, where asked for")
     error: str | None = Field(None, description="why this input could not be read")
 
 
@@ -81,6 +91,14 @@ PREDICT: dict[str, Any] = {
         },
     },
 }
+NEAREST: dict[str, Any] = {
+    "name": "nearest",
+    "in": "query",
+    "required": False,
+    "schema": {"type": "integer", "minimum": 1, "maximum": 10},
+    "description": "how many of the training examples that the model keeps to show beside each answer",
+}
+ASK: dict[str, Any] = {**PREDICT, "parameters": [*PREDICT["parameters"], NEAREST]}
 TENSOR: dict[str, Any] = {
     "type": "object",
     "required": ["name", "shape", "datatype", "data"],

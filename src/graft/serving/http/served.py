@@ -10,6 +10,7 @@ import numpy as np
 from graft import preprocess, tasks
 from graft.doubt.judging import Verdict
 from graft.errors import ArtifactError, GraftError, UnreadableInputError, must
+from graft.exemplars import Exemplars
 from graft.preprocess import Preprocess
 from graft.serving.http.batching import Batcher
 from graft.serving.http.exported import Exported, opened
@@ -69,6 +70,8 @@ class Served:
     """What judges whether an answer is accepted, and keeps count of it, where the model knows its doubts."""
     keeping: Keeping | None = None
     """Where inputs are kept whose answers are not accepted; None: nowhere."""
+    exemplars: Exemplars | None = None
+    """Training examples that the model keeps to be shown."""
     batcher: "Batcher[Input, Outcome]" = field(init=False)
 
     def __post_init__(self) -> None:
@@ -163,6 +166,14 @@ class Served:
         if outcome.verdict is not None:
             found |= {"accepted": outcome.verdict.accepted, "reason": outcome.verdict.reason}
         return found
+
+    def nearest(self, outcome: Outcome, count: int) -> dict[str, Any]:
+        """Return the kept examples nearest to an input; none where the network's features are not finite."""
+        assert self.exemplars is not None
+        features = outcome.features
+        if features is None or not np.isfinite(features).all():
+            return {"nearest": []}
+        return {"nearest": self.exemplars.nearest(features, count)}
 
     def _fitted(self, one: Input) -> "Parts | Exception":
         try:

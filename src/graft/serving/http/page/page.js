@@ -12,6 +12,7 @@ const SAY = {
     large: (a, b) => `The file has ${a}, and the server takes ${b} at most.`, gone: "The server does not answer.",
     facts: (s, v) => `Answered in ${s} ms · version ${v}`, about: (n, r) => `${n} · ${r}`, pasted: "pasted", recorded: "recording",
     explain: "What does the answer hang on?", looking: "Looking…", noPart: "No single part decides the answer.",
+    near: "Most like it in the training data", cosine: value => `Cosine of the features: ${value}`,
     meaning: {
       places: "What the network saw. Where it is bright, hiding a part costs the answer the most.",
       pieces: "Green speaks for the answer, red against it: what leaving it out changes.",
@@ -29,6 +30,7 @@ const SAY = {
     large: (a, b) => `文件大小为 ${a}，服务器最多接受 ${b}。`, gone: "服务器没有响应。",
     facts: (s, v) => `用时 ${s} 毫秒 · 版本 ${v}`, about: (n, r) => `${n} · ${r}`, pasted: "粘贴的内容", recorded: "录音",
     explain: "答案的依据是什么？", looking: "正在分析…", noPart: "没有哪一部分单独决定答案。",
+    near: "训练数据中最相似的样本", cosine: value => `特征的余弦相似度：${value}`,
     meaning: {
       places: "这是网络看到的内容。越亮的地方，遮住后对答案影响越大。",
       pieces: "绿色支持该答案，红色反对：即去掉它之后的变化。",
@@ -163,7 +165,8 @@ async function predict(options, name) {
   trouble();
   const start = performance.now();
   try {
-    const reply = await ask(`predict?model=${encodeURIComponent(state.model.name)}`, { method: "POST", ...options });
+    const near = state.model.examples ? "&nearest=3" : "";
+    const reply = await ask(`predict?model=${encodeURIComponent(state.model.name)}${near}`, { method: "POST", ...options });
     const told = await reply.json(), took = Math.round(performance.now() - start);
     state.last = [told.predictions[0], took, told.version];
     state.asked = options;
@@ -193,6 +196,7 @@ function show(one, took, version) {
   const each = one.top || Object.entries(one.probabilities || {}).map(([label, probability]) => ({ label, probability }))
     .sort((a, b) => b.probability - a.probability);
   $("bars").replaceChildren(...each.map(bar));
+  likes(one.nearest || []);
   $("facts").textContent = say("facts")(took, version);
   $("answer").hidden = false;
   requestAnimationFrame(() => { for (const one of $("bars").querySelectorAll("u")) one.style.width = one.dataset.width; });
@@ -267,6 +271,25 @@ function bar({ label, probability }) {
   fill.dataset.width = `${Math.max(0.5, 100 * probability)}%`;
   row.lastChild.append(fill);
   return row;
+}
+
+// Training examples that the model keeps, the most like first.
+function likes(nearest) {
+  $("near").hidden = !nearest.length;
+  $("likes").classList.toggle("words", !nearest.some(one => one.thumbnail));
+  $("likes").replaceChildren(...nearest.map(({ label, cosine, thumbnail, excerpt }) => {
+    const row = document.createElement("li"), shown = document.createElement(thumbnail ? "img" : "q");
+    if (thumbnail) { shown.src = thumbnail; shown.alt = ""; }
+    else shown.textContent = excerpt || "";
+    row.append(...(thumbnail || excerpt ? [shown] : []));
+    for (const [tag, text] of [["b", label], ["i", cosine.toFixed(2)]]) {
+      const part = document.createElement(tag);
+      write(part, text);
+      row.append(part);
+    }
+    row.title = say("cosine")(cosine.toFixed(4));
+    return row;
+  }));
 }
 
 function remember(name, label) {
