@@ -90,3 +90,29 @@ def test_mfcc_tells_high_from_low_and_not_loud_from_soft():
 
     low, high, soft = of(sounds.tone(300)), of(sounds.tone(2000)), of(0.3 * sounds.tone(300))
     assert np.abs(low - soft).max() < 0.2 * np.abs(low - high).max()
+
+
+def test_tfidf_without_scikit_learn_gives_what_scikit_learn_gives():
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    from graft.preprocess.descriptors.tfidf import WORDS
+
+    texts = [
+        "Where is my parcel?",
+        "my PARCEL is late, my parcel!",
+        "退款在哪里 refund",
+        "the refund is late",
+        "",
+        "zzz",
+    ]
+    measures = [np.frombuffer(one.encode(), np.uint8) for one in texts]
+    one = descriptors.named("tfidf")
+    learned = one.learn(measures, 0)
+    terms = learned["terms"].tobytes().decode().split("\n")
+    theirs = TfidfVectorizer(token_pattern=WORDS, ngram_range=(1, 2), sublinear_tf=True, vocabulary=terms)
+    theirs.idf_ = learned["weights"]
+    wanted = theirs.transform(texts) @ learned["directions"].T
+    found = one.encode(measures, learned)
+    assert found.dtype == np.float32
+    assert np.allclose(found, wanted, atol=1e-6)
+    assert found[0].any() and not found[-2:].any()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors.numpy import save_file
 
 from graft import exemplars
 from graft.artifact import Assembled
@@ -26,6 +27,8 @@ from graft.types import Listener
 
 REGISTRY: Registry[Exporter] = Registry("graft.exporters", "exporter", Exporter)
 SILENT = Listener()
+LEARNED = "beside.safetensors"
+"""What descriptors beside the network learned of the training inputs: arrays by ``descriptor.name``."""
 FORCE = "Take another --out, or give --force to replace it"
 
 
@@ -172,7 +175,10 @@ def _written(
 
 
 def _write_known(model: Assembled, file: Path) -> None:
-    """Write the model's doubts and examples beside the file, under the file's own name."""
+    """Write the model's doubts, descriptors and examples beside the file, under the file's own name."""
+    learned = model.beside.arrays() if model.beside else {}
+    if learned:
+        save_file({name: np.ascontiguousarray(one) for name, one in learned.items()}, _named(file, LEARNED))
     if model.doubt is not None:
         doubt_file.write(file.parent, model.doubt).rename(_named(file, doubt_file.NAME))
     if model.exemplars is not None:
@@ -181,7 +187,7 @@ def _write_known(model: Assembled, file: Path) -> None:
 
 def _beside(file: Path) -> dict[str, str]:
     """Return the sha-256 of what lies beside the file, by what it is called in a model folder."""
-    found = {name: _named(file, name) for name in (doubt_file.NAME, exemplars.NAME)}
+    found = {name: _named(file, name) for name in (doubt_file.NAME, LEARNED, exemplars.NAME)}
     return {name: sha256(one.read_bytes()).hexdigest() for name, one in found.items() if one.exists()}
 
 

@@ -54,7 +54,7 @@ def saved(file, nodes, given, constants, told):
     graph = helper.make_graph(
         nodes,
         "net",
-        [given],
+        given if isinstance(given, list) else [given],
         [
             helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", "outputs"]),
             helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", "width"]),

@@ -10,9 +10,8 @@ pytest.importorskip("openvino", reason="openvino is not installed")
 
 from nets import colour_net
 
-from graft.errors import ArtifactError
 from graft.places import cache_folder
-from graft.serving.http import choices, prepare, runners
+from graft.serving.http import choices, runners
 from graft.serving.http.exported import opened
 
 
@@ -58,14 +57,3 @@ def test_without_a_place_to_write_it_is_measured_at_every_start(exported, tmp_pa
     monkeypatch.setenv("GRAFT_CACHE", str(tmp_path / "file" / "below"))
     assert "earlier" not in runners.choose(exported)[1]
     assert "earlier" not in runners.choose(exported)[1]
-
-
-def test_a_model_that_takes_columns_is_refused_before_it_is_exported(tmp_path):
-    folder = tmp_path / "model"
-    folder.mkdir()
-    (folder / "graft.json").write_text(json.dumps({"beside": {"features": [{"name": "price"}], "sha256": ""}}))
-    (source,) = prepare.sources([str(folder)])
-    said = []
-    with pytest.raises(ArtifactError, match=r"inputs alone .* columns or descriptors, which no request holds"):
-        prepare.network(source, said.append)
-    assert not said

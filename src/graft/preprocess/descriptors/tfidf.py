@@ -1,7 +1,11 @@
 """Of a text: its words and pairs of words, weighed by how rare they are, in a few dimensions."""
 
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -54,11 +58,28 @@ class Tfidf(Descriptor):
         }
 
     def encode(self, measures: Sequence[np.ndarray], learned: Learned) -> np.ndarray:
-        """Return the coordinates of the texts in the learned directions, float32 (n, dimensions at most)."""
-        vectoriser = _vectoriser(vocabulary=learned["terms"].tobytes().decode("utf-8").split("\n"))
-        vectoriser.idf_ = learned["weights"]
-        counts = vectoriser.transform([_text(one) for one in measures])
-        return np.asarray(counts @ learned["directions"].T, np.float32)
+        """Return the coordinates of the texts in the learned directions, float32 (n, dimensions at most).
+
+        Without scikit-learn, which a server does not have: as its ``TfidfVectorizer`` counts and weighs.
+        """
+        places, weights = _places(learned["terms"].tobytes()), learned["weights"]
+        directions = learned["directions"]
+        found = np.zeros((len(measures), len(directions)), np.float32)
+        for row, one in enumerate(measures):
+            words = re.findall(WORDS, _text(one).lower())
+            pairs = (f"{first} {second}" for first, second in pairwise(words))
+            counts = Counter(places[term] for term in (*words, *pairs) if term in places)
+            if counts:
+                terms = np.fromiter(counts, np.int64)
+                values = (1 + np.log(np.fromiter(counts.values(), np.float64))) * weights[terms]
+                found[row] = directions[:, terms] @ (values / np.linalg.norm(values))
+        return found
+
+
+@lru_cache(maxsize=8)
+def _places(terms: bytes) -> Mapping[str, int]:
+    """Return where each learned term stands."""
+    return {term: place for place, term in enumerate(terms.decode("utf-8").split("\n"))}
 
 
 def _text(measure: np.ndarray) -> str:

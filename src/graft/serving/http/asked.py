@@ -4,11 +4,14 @@ import asyncio
 import base64
 import binascii
 import json
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
+from graft import data
+from graft.errors import DataError
 from graft.serving.http import multipart
 from graft.serving.http.faults import Refused
 from graft.serving.http.served import Input
@@ -20,6 +23,8 @@ HOW = (
 )
 NEAREST = 10
 """Examples beside one answer."""
+KEYS = {"text", "data", "name", "columns"}
+"""Of an input in JSON."""
 RAW = ("application/octet-stream", "text/plain", "image/", "audio/", "video/")
 
 
@@ -31,9 +36,9 @@ class Asked:
     names: list[str] = field(default_factory=list)
     model: str | None = None
 
-    def add(self, content: bytes, name: str | None = None) -> None:
-        """Add one input."""
-        self.inputs.append(Input(content))
+    def add(self, content: bytes, name: str | None = None, cells: Mapping[str, str | None] | None = None) -> None:
+        """Add one input, with the cells of further columns."""
+        self.inputs.append(Input(content, cells=cells or {}))
         self.names.append(name or f"input {len(self.inputs)}")
 
 
@@ -98,16 +103,19 @@ def parsed(content: bytes) -> dict[str, Any]:
 
 
 def _form(parts: list[multipart.Part]) -> Asked:
-    found = Asked()
+    found, cells = Asked(), {}
     for part in parts:
         if part.name == "model":
             found.model = part.content.decode("utf-8", "replace")
+        elif part.name == "columns":
+            cells = _cells(parsed(part.content))
         elif part.name in ("file", "files", "text"):
             found.add(part.content, part.file)
         else:
-            raise Refused(400, f"A form's fields must be file, text or model. Got {part.name[:60]!r}. {HOW}.")
+            raise Refused(400, f"A form's fields must be file, text, columns or model. Got {part.name[:60]!r}. {HOW}.")
     if not found.inputs:
         raise Refused(400, f"A form must hold an input. Got none. {HOW}.")
+    found.inputs = [replace(one, cells=cells) for one in found.inputs]
     return found
 
 
@@ -130,12 +138,23 @@ def _json(plain: dict[str, Any]) -> Asked:
 def _one(found: Asked, item: object) -> None:
     if isinstance(item, str):
         item = {"text": item}
-    if not isinstance(item, dict) or len(item.keys() & {"text", "data"}) != 1 or item.keys() - {"text", "data", "name"}:
-        raise Refused(400, f"An input must have text or data, and perhaps a name. Got something else. {HOW}.")
+    if not isinstance(item, dict) or len(item.keys() & {"text", "data"}) != 1 or item.keys() - KEYS:
+        raise Refused(400, f"An input must have text or data, and perhaps name and columns. Got another. {HOW}.")
     value, name = item.get("text", item.get("data")), item.get("name")
     if not isinstance(value, str) or not (name is None or isinstance(name, str)):
         raise Refused(400, f"text, data and name must be strings. Got another value. {HOW}.")
-    found.add(encoded(value) if "text" in item else decoded(value), name)
+    cells = _cells(item.get("columns", {}))
+    found.add(encoded(value) if "text" in item else decoded(value), name, cells)
+
+
+def _cells(plain: object) -> dict[str, str | None]:
+    """Return the cells of further columns as a table would hold them. Raises Refused."""
+    if not isinstance(plain, dict):
+        raise Refused(400, 'columns must be an object such as {"price": 3.5}. Got another value. Name each column.')
+    try:
+        return {name: data.cells_of(name[:60], [value])[0] for name, value in plain.items()}
+    except DataError as error:
+        raise Refused(400, str(error)) from None
 
 
 def encoded(text: str) -> bytes:

@@ -8,6 +8,7 @@ import base64
 import io
 import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from PIL import Image as Picture
 from graft.errors import UnreadableInputError
 from graft.serving.http.faults import Refused, busy
 from graft.serving.http.house import House
-from graft.serving.http.served import Input, Outcome, Served, refusal
+from graft.serving.http.served import Input, Outcome, Row, Served, refusal
 
 CELLS = 8
 """Places along each side; what is hidden is two of them wide, so that neighbours share."""
@@ -60,21 +61,22 @@ class Explainer:
         except UnreadableInputError as error:
             raise Refused(422, str(error)) from None
         if pieces:
-            rest = [Input(content) for _, content in pieces if content.strip()]
+            rest = [Input(content, cells=one.cells) for _, content in pieces if content.strip()]
             if len(rest) == len(pieces):
                 weights = _losses(served, whole[0], await self._asked(served, rest))
                 told = [{"text": text, "weight": weight} for (text, _), weight in zip(pieces, weights, strict=True)]
                 return found | {"kind": "pieces", "pieces": told}
             return found | {"kind": "pieces", "pieces": [{"text": text, "weight": 1.0} for text, _ in pieces]}
-        array = await asyncio.to_thread(served.fitted, one.content, 0, served.preprocess.parts(one.content))
-        if array.ndim < 3:
-            return found | await self._spans(served, array)
-        return found | await self._places(served, array)
+        row = await asyncio.to_thread(served.fitted, one, 0, served.preprocess.parts(one.content))
+        if row.array.ndim < 3:
+            return found | await self._spans(served, row)
+        return found | await self._places(served, row)
 
-    async def _places(self, served: Served, array: np.ndarray) -> dict[str, Any]:
+    async def _places(self, served: Served, row: Row) -> dict[str, Any]:
         """Return a grid of weights over the last two axes of a picture (..., height, width)."""
+        array, beside = row.array, row.beside
         rows, columns = (min(CELLS, side) for side in array.shape[-2:])
-        variants = [Input(array=array), *(Input(array=one) for one in hidden_places(array, rows, columns))]
+        variants = [Input(array=one, beside=beside) for one in (array, *hidden_places(array, rows, columns))]
         whole, *outcomes = await self._asked(served, variants)
         losses = np.reshape(_losses(served, whole, outcomes), (max(1, rows - 1), max(1, columns - 1)))
         return {
@@ -83,23 +85,24 @@ class Explainer:
             "seen": await asyncio.to_thread(_picture, array),
         }
 
-    async def _spans(self, served: Served, array: np.ndarray) -> dict[str, Any]:
+    async def _spans(self, served: Served, row: Row) -> dict[str, Any]:
         """Return weights along the last axis."""
+        array, beside = row.array, row.beside
         count = min(SPANS, array.shape[-1])
         edges = np.linspace(0, array.shape[-1], count + 1).astype(int)
         variants = []
         for start, end in itertools.pairwise(edges):
             one = array.copy()
             one[..., start:end] = array.mean()
-            variants.append(Input(array=one))
-        whole, *outcomes = await self._asked(served, [Input(array=array), *variants])
+            variants.append(Input(array=one, beside=beside))
+        whole, *outcomes = await self._asked(served, [Input(array=array, beside=beside), *variants])
         return {"kind": "spans", "weights": _losses(served, whole, outcomes)}
 
     async def _asked(self, served: Served, inputs: Sequence[Input]) -> list[Outcome]:
         """Return the outcomes of all inputs, a few at a time; they count for no statistics. Raises Refused."""
         found: list[Outcome] = []
         for place in range(0, len(inputs), AT_ONCE):
-            some = [Input(one.content, one.array, quiet=True) for one in inputs[place : place + AT_ONCE]]
+            some = [replace(one, quiet=True) for one in inputs[place : place + AT_ONCE]]
             for outcome in await self.house.ask(served, some):
                 if isinstance(outcome, Exception):
                     raise refusal(outcome)

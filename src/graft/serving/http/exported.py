@@ -3,19 +3,26 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import file_digest
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load
 
 from graft.errors import ArtifactError, must
+from graft.fusion import Beside
 from graft.serving.http import onnx_head
 
 KEY = "graft"
+BESIDE = "beside"
+LEARNED = "beside.safetensors"
+"""What descriptors learned, after the exported file's own name."""
 FORMAT = 1
 AGAIN = "Export the model again with `graft export`"
 SAMPLES = 4
+TOKENS = 30
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,9 @@ class Exported:
     version: str
     """The first sixteen digits of the hash of the file."""
 
+    beside: int = 0
+    """Width of the second input, ``beside``: columns and descriptors; 0 for most."""
+
     @property
     def varies(self) -> bool:
         """Whether inputs differ in length."""
@@ -46,7 +56,8 @@ class Exported:
         kind = np.dtype(self.dtype)
         if kind.kind == "f":
             return rng.normal(size=shape).astype(kind)
-        return rng.integers(1, 256 if kind.itemsize == 1 else 100, shape).astype(kind)
+        # Of tokens only the first: a vocabulary may be small, and no other bounds are known here.
+        return rng.integers(1, 256 if kind.itemsize == 1 else TOKENS, shape).astype(kind)
 
 
 def opened(file: Path) -> Exported:
@@ -60,16 +71,37 @@ def opened(file: Path) -> Exported:
     except ValueError:
         raise ArtifactError(must(str(file), "an ONNX file that is whole", "something else", AGAIN)) from None
     told = _told(head.metadata, file)
-    if len(head.inputs) != 1:
-        do = "Ask it with `graft predict`, or fit without --with: columns and descriptors are in no request"
-        raise ArtifactError(must(str(file), "a model with one input", f"{len(head.inputs)}", do))
+    named = {one.name: one for one in head.inputs}
+    second = named.pop(BESIDE, None)
+    if len(named) != 1:
+        raise ArtifactError(must(str(file), "a model with one input of its own", f"{len(named)}", AGAIN))
     if "logits" not in head.outputs:
         raise ArtifactError(must(str(file), "a model with an output `logits`", ", ".join(head.outputs), AGAIN))
-    (given,) = head.inputs
+    (given,) = named.values()
     if given.dtype is None:
         raise ArtifactError(must(str(file), "a model of numbers", "another", AGAIN))
     names = ("logits", *(one for one in ("features",) if one in head.outputs))
-    return Exported(file, told, given.name, given.shape[1:], given.dtype, names, version)
+    width = 0 if second is None else second.shape[-1] or 0
+    return Exported(file, told, given.name, given.shape[1:], given.dtype, names, version, width)
+
+
+def joined(exported: Exported) -> Beside | None:
+    """Return what makes the second input; None where there is none. Raises ArtifactError where it does not fit."""
+    if not exported.beside:
+        return None
+    learned = exported.file.with_name(f"{exported.file.stem}.{LEARNED}")
+    wanted = (exported.told.get("files") or {}).get(LEARNED)
+    do = f"{AGAIN}, and move its files together"
+    try:
+        content = learned.read_bytes() if wanted else b""
+        if wanted and sha256(content).hexdigest() != wanted:
+            raise ArtifactError(must(learned.name, "unchanged since it was written", "another sha-256", do))
+        found = Beside.from_json(exported.told[BESIDE], load(content) if wanted else {})
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(must(str(exported.file), "whole", f"no {learned.name} ({error})", do)) from None
+    if found.width != exported.beside:
+        raise ArtifactError(must("what stands beside the input", f"{exported.beside} wide", str(found.width), do))
+    return found
 
 
 def _told(found: Mapping[str, str], file: Path) -> Mapping[str, Any]:

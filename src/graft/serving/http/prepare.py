@@ -140,7 +140,6 @@ def network(source: Source, say: Callable[[str], None]) -> Path:
         raise ArtifactError(must(str(source.path), "a model folder", error.strerror, do)) from None
     home = cache_folder() / "serve" / key[:32]
     if not _whole(home):
-        _refuse_joined(source)
         say(f"{source.name}: exporting it to ONNX, which is done once and may take a minute")
         start = time.perf_counter()
         _export(source.path, home)
@@ -149,18 +148,6 @@ def network(source: Source, say: Callable[[str], None]) -> Path:
     with suppress(OSError):
         os.utime(home)
     return home / NETWORK
-
-
-def _refuse_joined(source: Source) -> None:
-    """Raise ArtifactError for a model whose head also takes columns or descriptors."""
-    try:
-        beside = json.loads(source.file.read_text("utf-8")).get("beside") or {}
-    except (OSError, ValueError):
-        return
-    if isinstance(beside, dict) and beside.get("features"):
-        do = "Ask it with `graft predict`, or fit without --with to serve it"
-        got = "one with further columns or descriptors, which no request holds"
-        raise ArtifactError(must(str(source.path), "a model of inputs alone to be served", got, do))
 
 
 def _whole(home: Path) -> bool:

@@ -15,7 +15,7 @@ from graft.runtimes import _openvino
 from graft.runtimes._agree import agreement
 from graft.serving.http import choices
 from graft.serving.http.choices import Choice
-from graft.serving.http.exported import AGAIN, Exported
+from graft.serving.http.exported import AGAIN, BESIDE, Exported
 
 BATCH = 4
 """Inputs of a batch: on processors, larger ones were never faster."""
@@ -38,8 +38,11 @@ class Runner(ABC):
     """How many threads may ask at once without waiting for each other."""
 
     @abstractmethod
-    def run(self, inputs: np.ndarray) -> Outputs:
-        """Return logits, and features where the network gives them, of (n, ...) inputs, n at most ``batch``."""
+    def run(self, inputs: np.ndarray, beside: np.ndarray | None = None) -> Outputs:
+        """Return logits, and features where the network gives them, of (n, ...) inputs, n at most ``batch``.
+
+        ``beside`` (n, width) float32 is for networks that take more than the input; without it those get noughts.
+        """
 
 
 class OnnxRuntime(Runner):
@@ -62,9 +65,10 @@ class OnnxRuntime(Runner):
             ) from error
         self.exported = exported
 
-    def run(self, inputs: np.ndarray) -> Outputs:
+    def run(self, inputs: np.ndarray, beside: np.ndarray | None = None) -> Outputs:
         """Return the outputs."""
-        found: list[np.ndarray] = self.session.run(list(self.exported.outputs), {self.exported.input: inputs})
+        feeds = fed(self.exported, inputs, beside)
+        found: list[np.ndarray] = self.session.run(list(self.exported.outputs), feeds)
         return tuple(one.astype(np.float32, copy=False) for one in found)
 
 
@@ -76,7 +80,8 @@ class OpenVino(Runner):
         model = core.read_model(exported.file)
         if not exported.varies:
             # Networks of fixed shapes are a sixth faster.
-            model.reshape([batch, *exported.shape])
+            shapes = {exported.input: [batch, *exported.shape]}
+            model.reshape(shapes | ({BESIDE: [batch, exported.beside]} if exported.beside else {}))
         settings = {
             "PERFORMANCE_HINT": "THROUGHPUT",
             "INFERENCE_PRECISION_HINT": {"bfloat16": "bf16", "float32": "f32"}[precision],
@@ -86,18 +91,19 @@ class OpenVino(Runner):
         self.lanes = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         self.fixed = not exported.varies
         self.outputs = [compiled.output(one) for one in exported.outputs]
-        self.compiled = compiled
+        self.exported, self.compiled = exported, compiled
         self.idle: list[Any] = []
         self.lock = threading.Lock()
 
-    def run(self, inputs: np.ndarray) -> Outputs:
+    def run(self, inputs: np.ndarray, beside: np.ndarray | None = None) -> Outputs:
         """Return the outputs; a shorter batch of a fixed network is padded."""
         count = len(inputs)
+        feeds = fed(self.exported, inputs, beside)
         if self.fixed and count < self.batch:
-            inputs = np.concatenate([inputs, np.zeros((self.batch - count, *inputs.shape[1:]), inputs.dtype)])
+            feeds = {name: _padded(one, self.batch) for name, one in feeds.items()}
         with self.lock:
             request = self.idle.pop() if self.idle else self.compiled.create_infer_request()
-        request.infer({0: np.ascontiguousarray(inputs)}, share_inputs=True)
+        request.infer({name: np.ascontiguousarray(one) for name, one in feeds.items()}, share_inputs=True)
         found = tuple(np.array(request.get_tensor(one).data[:count], np.float32) for one in self.outputs)
         with self.lock:
             self.idle.append(request)
@@ -111,12 +117,25 @@ class Sized(Runner):
         self.single, self.full = single, full
         self.name, self.batch, self.lanes = full.name, full.batch, full.lanes
 
-    def run(self, inputs: np.ndarray) -> Outputs:
+    def run(self, inputs: np.ndarray, beside: np.ndarray | None = None) -> Outputs:
         """Return the outputs; half a batch and less is run one by one."""
         if len(inputs) * 2 > self.batch:
-            return self.full.run(inputs)
-        parts = [self.single.run(inputs[place : place + 1]) for place in range(len(inputs))]
+            return self.full.run(inputs, beside)
+        rows = [slice(place, place + 1) for place in range(len(inputs))]
+        parts = [self.single.run(inputs[row], None if beside is None else beside[row]) for row in rows]
         return tuple(np.concatenate(one) for one in zip(*parts, strict=True))
+
+
+def fed(exported: Exported, inputs: np.ndarray, beside: np.ndarray | None) -> dict[str, np.ndarray]:
+    """Return the arrays that a network is given, by the names of its inputs."""
+    if not exported.beside:
+        return {exported.input: inputs}
+    noughts = np.zeros((len(inputs), exported.beside), np.float32)
+    return {exported.input: inputs, BESIDE: noughts if beside is None else beside}
+
+
+def _padded(rows: np.ndarray, batch: int) -> np.ndarray:
+    return np.concatenate([rows, np.zeros((batch - len(rows), *rows.shape[1:]), rows.dtype)])
 
 
 def choose(exported: Exported, *, wish: str = "auto") -> tuple[Runner, str]:

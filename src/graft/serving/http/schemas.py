@@ -57,6 +57,11 @@ ITEM: dict[str, Any] = {
         "text": {"type": "string"},
         "data": {"type": "string", "format": "byte", "description": "base64 of the bytes of a file"},
         "name": {"type": "string"},
+        "columns": {
+            "type": "object",
+            "additionalProperties": {"type": ["string", "number", "boolean", "null"]},
+            "description": "values of further columns, for a model that was fitted with such",
+        },
     },
 }
 PREDICT: dict[str, Any] = {
@@ -72,6 +77,7 @@ PREDICT: dict[str, Any] = {
                     "properties": {
                         "file": {"type": "array", "items": {"type": "string", "format": "binary"}},
                         "text": {"type": "array", "items": {"type": "string"}},
+                        "columns": {"type": "string", "description": "a JSON object, for all inputs of the form"},
                         "model": {"type": "string"},
                     },
                 }

@@ -11,9 +11,10 @@ from graft import preprocess, tasks
 from graft.doubt.judging import Verdict
 from graft.errors import ArtifactError, GraftError, UnreadableInputError, must
 from graft.exemplars import Exemplars
+from graft.fusion import Beside
 from graft.preprocess import Preprocess
 from graft.serving.http.batching import Batcher
-from graft.serving.http.exported import Exported, opened
+from graft.serving.http.exported import Exported, joined, opened
 from graft.serving.http.faults import Refused
 from graft.serving.http.keeping import Flagged, Keeping
 from graft.serving.http.metrics import Metrics
@@ -21,6 +22,7 @@ from graft.serving.http.runners import Runner, choose
 from graft.serving.http.settings import Limits
 from graft.serving.http.watching import Watching
 from graft.tasks import Answer, Task
+from graft.types import Example
 
 TOP = 5
 """Classes that an answer tells, the most probable first."""
@@ -34,6 +36,18 @@ class Input:
     array: np.ndarray | None = None
     quiet: bool = False
     """Whether it is no request of its own, and so counts for no statistics."""
+    cells: Mapping[str, str | None] = field(default_factory=dict)
+    """Of further columns of a table, where the model takes such."""
+    beside: np.ndarray | None = None
+    """(width,) float32 beside an array: what columns and descriptors give."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a network is given of one part of one input."""
+
+    array: np.ndarray
+    beside: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +84,8 @@ class Served:
     """What judges whether an answer is accepted, and keeps count of it, where the model knows its doubts."""
     keeping: Keeping | None = None
     """Where inputs are kept whose answers are not accepted; None: nowhere."""
+    beside: Beside | None = None
+    """Columns and descriptors that the model takes beside the network's features."""
     exemplars: Exemplars | None = None
     """Training examples that the model keeps to be shown."""
     batcher: "Batcher[Input, Outcome]" = field(init=False)
@@ -103,7 +119,7 @@ class Served:
                 continue
             outcomes = [next(firsts)]
             try:
-                outcomes += [self._run([array])[0] for array in one]
+                outcomes += [self._run([row])[0] for row in one]
             except GraftError as error:
                 found.append(error)
                 continue
@@ -181,18 +197,42 @@ class Served:
         except Exception as error:  # one input's fault, even an unforeseen one, is not its neighbours'
             return error
 
-    def _run(self, arrays: Sequence[np.ndarray]) -> list[Outcome]:
+    def _run(self, given: Sequence[Row]) -> list[Outcome]:
+        arrays = [one.array for one in given]
         rows = _padded(arrays) if self.exported.varies else np.stack(arrays)
+        told = [one.beside for one in given if one.beside is not None]
+        beside = np.stack(told) if told else None
+        size = self.runner.batch
         parts = [
-            self.runner.run(rows[place : place + self.runner.batch]) for place in range(0, len(rows), self.runner.batch)
+            self.runner.run(rows[start : start + size], None if beside is None else beside[start : start + size])
+            for start in range(0, len(rows), size)
         ]
         logits, *features = parts[0] if len(parts) == 1 else (np.concatenate(one) for one in zip(*parts, strict=True))
         return [Outcome(one, features[0][place] if features else None) for place, one in enumerate(logits)]
 
-    def fitted(self, content: bytes, number: int, count: int) -> np.ndarray:
-        """Return one part of an input as the network takes it. Raises UnreadableInputError."""
-        array = self.preprocess.fit_light(self.preprocess.part(content, number, count))
-        return array[: self.preprocess.length(array)] if self.exported.varies else array
+    def fitted(self, one: Input, number: int, count: int) -> Row:
+        """Return one part of an input of bytes as the network takes it. Raises UnreadableInputError, Refused."""
+        assert one.content is not None
+        decoded = self.preprocess.part(one.content, number, count)
+        array = self.preprocess.fit_light(decoded)
+        beside = None
+        if self.beside is not None:
+            beside = self.beside.of(self.preprocess, Example("", columns=one.cells), decoded, array)
+        return Row(array[: self.preprocess.length(array)] if self.exported.varies else array, beside)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The further columns that the model takes."""
+        return () if self.beside is None else self.beside.columns
+
+    def check(self, cells: Mapping[str, str | None]) -> None:
+        """Raise Refused where an input comes with other columns than the model takes."""
+        if cells.keys() == set(self.columns):
+            return
+        wanted = f"the columns {', '.join(map(repr, self.columns))}" if self.columns else "no columns"
+        got = ", ".join(repr(one[:60]) for one in list(cells)[:5]) or "none"
+        do = 'Send such as "columns": {"price": 3.5} beside the input' if self.columns else "Leave them out"
+        raise Refused(422, must("The input", f"given with {wanted}", got, do))
 
     def close(self) -> None:
         """Answer what was asked, then end the threads."""
@@ -205,6 +245,7 @@ class Parts:
     def __init__(self, served: Served, one: Input) -> None:
         self.served, self.one, self.place, self.count = served, one, 0, 1
         if one.content is not None:
+            served.check(one.cells)
             lasts = served.preprocess.lasts(one.content)
             if lasts > served.limits.seconds:
                 wanted = f"at most {served.limits.seconds:g} s long"
@@ -215,18 +256,18 @@ class Parts:
     def __iter__(self) -> "Parts":
         return self
 
-    def __next__(self) -> np.ndarray:
+    def __next__(self) -> Row:
         if self.place >= self.count:
             raise StopIteration
         found = self.first if self.place == 0 else self._part()
         self.place += 1
         return found
 
-    def _part(self) -> np.ndarray:
+    def _part(self) -> Row:
         if self.one.content is None:
             assert self.one.array is not None
-            return self.one.array
-        return self.served.fitted(self.one.content, self.place, self.count)
+            return Row(self.one.array, self.one.beside)
+        return self.served.fitted(self.one, self.place, self.count)
 
 
 def _mean(outcomes: Sequence[Outcome]) -> Outcome:
@@ -253,13 +294,14 @@ def load(name: str, file: Path, *, limits: Limits, metrics: Metrics, runtime: st
     specification = specification.limited(max_pixels=limits.pixels)
     plain = {key: value for key, value in told["task"].items() if key not in ("name", "outputs")}
     task = tasks.REGISTRY.create(told["task"]["name"], plain)
+    beside = joined(exported)
     runner, why = choose(exported, wish=runtime)
     found, *features = runner.run(exported.noise(1))
     if found.shape != (1, task.outputs) or not np.isfinite(found).all():
         do = "Export the model again with `graft export`"
         raise ArtifactError(must("The network", f"one with {task.outputs} finite outputs", str(found.shape), do))
     width = features[0].shape[1] if features else 0
-    return Served(name, exported, specification, task, runner, why, limits, metrics, width)
+    return Served(name, exported, specification, task, runner, why, limits, metrics, width, beside=beside)
 
 
 def refusal(error: Exception) -> Refused:

@@ -68,7 +68,7 @@ def routes(app: FastAPI, house: House) -> None:
 
 def _described(served: Served) -> dict[str, Any]:
     shape = [-1, *(-1 if one is None else one for one in served.exported.shape)]
-    kind = TYPES.get(served.exported.dtype)
+    kind = None if served.beside else TYPES.get(served.exported.dtype)
     tensors = [{"name": served.exported.input, "datatype": kind, "shape": shape}] if kind else []
     return {
         "name": served.name,
@@ -94,7 +94,8 @@ def _inputs(served: Served, plain: dict[str, Any]) -> list[Input]:
         raise Refused(400, "A tensor must have a name, a datatype, a shape and its data. Got something else.")
     if kind == BYTES and name == "content":
         return _contents(tensor, shape, data)
-    own = TYPES.get(served.exported.dtype)
+    # A tensor comes without the bytes that descriptors are made of.
+    own = None if served.beside else TYPES.get(served.exported.dtype)
     if own is None or kind != own or name != served.exported.input:
         wanted = f"content of {BYTES}" + (f", or {served.exported.input} of {own}" if own else "")
         raise Refused(400, f"The tensor must be {wanted}. Got another. See /v2/models/{served.name}.")
