@@ -155,7 +155,7 @@ def test_training_examples_are_shown_beside_the_answer(page, address):
     assert page.locator("#likes b").all_inner_texts()[:2] == ["blue", "blue"]
     assert page.evaluate("[...document.querySelectorAll('#likes img')].every(one => one.complete && one.naturalWidth)")
     page.click("#language")
-    assert page.inner_text("#near h3") == "训练数据中最相似的样本"
+    assert page.inner_text("#near h3") == "所保留的训练样本中最相似的"
     page.click("#language")
     page.select_option("#models", "letters")
     page.fill("#text", "where is it")

@@ -86,6 +86,38 @@ def test_a_worker_that_is_killed_is_replaced_and_a_signal_ends_all(tmp_path, pic
         started.communicate()
 
 
+def test_of_two_workers_one_may_be_killed_at_any_time(tmp_path):
+    started, address, key = process(colour_net(tmp_path / "net.onnx"), "--workers", "2")
+
+    def asked():
+        """Ask on a connection of its own."""
+        words = {"headers": {"x-api-key": key, "content-type": "image/png"}, "trust_env": False, "timeout": 30}
+        reply = httpx.post(f"{address}predict", content=picture("green"), **words)
+        return reply.status_code, reply.json()["predictions"][0]["label"]
+
+    try:
+        watcher = psutil.Process(started.pid)
+        first, second = watcher.children()
+        # The one that is left answers every connection that comes after, and so does the one that takes the place.
+        for victim in (first, second):
+            assert asked() == (200, "green")
+            victim.kill()
+            victim.wait(10)
+            assert [asked() for _ in range(10)] == [(200, "green")] * 10
+            until = time.monotonic() + 30
+            while len(watcher.children()) < 2 and time.monotonic() < until:
+                time.sleep(0.05)
+            assert len(watcher.children()) == 2
+        crew = watcher.children()
+        assert not {first.pid, second.pid} & {one.pid for one in crew}
+        started.send_signal(signal.SIGTERM)
+        assert started.wait(30) == 0
+        assert not any(one.is_running() for one in crew)
+    finally:
+        started.kill()
+        started.communicate()
+
+
 def test_a_worker_does_not_outlive_its_watcher(tmp_path):
     started, _, _ = process(colour_net(tmp_path / "net.onnx"), "--workers", "1", "--no-key")
     try:

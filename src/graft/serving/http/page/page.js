@@ -12,7 +12,7 @@ const SAY = {
     large: (a, b) => `The file has ${a}, and the server takes ${b} at most.`, gone: "The server does not answer.",
     facts: (s, v) => `Answered in ${s} ms · version ${v}`, about: (n, r) => `${n} · ${r}`, pasted: "pasted", recorded: "recording",
     explain: "What does the answer hang on?", looking: "Looking…", noPart: "No single part decides the answer.",
-    near: "Most like it in the training data", cosine: value => `Cosine of the features: ${value}`,
+    near: "Most like it among the kept training examples", cosine: value => `Cosine of the features: ${value}`,
     meaning: {
       places: "What the network saw. Where it is bright, hiding a part costs the answer the most.",
       pieces: "Green speaks for the answer, red against it: what leaving it out changes.",
@@ -30,7 +30,7 @@ const SAY = {
     large: (a, b) => `文件大小为 ${a}，服务器最多接受 ${b}。`, gone: "服务器没有响应。",
     facts: (s, v) => `用时 ${s} 毫秒 · 版本 ${v}`, about: (n, r) => `${n} · ${r}`, pasted: "粘贴的内容", recorded: "录音",
     explain: "答案的依据是什么？", looking: "正在分析…", noPart: "没有哪一部分单独决定答案。",
-    near: "训练数据中最相似的样本", cosine: value => `特征的余弦相似度：${value}`,
+    near: "所保留的训练样本中最相似的", cosine: value => `特征的余弦相似度：${value}`,
     meaning: {
       places: "这是网络看到的内容。越亮的地方，遮住后对答案影响越大。",
       pieces: "绿色支持该答案，红色反对：即去掉它之后的变化。",
