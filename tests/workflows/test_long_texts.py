@@ -98,7 +98,10 @@ def test_other_ways_at_the_top(home, words, graft):
 @pytest.mark.parametrize(
     "words",
     [
-        ("--strategy", "partial", "--views", "1", "--set", "partial.optimisation.epochs=2"),
+        (
+            *("--strategy", "partial", "--views", "1", "--set", "partial.optimisation.epochs=2"),
+            *("--set", "partial.regularisation.cutmix=1", "--set", "partial.regularisation.mixup=0"),
+        ),
         ("--strategy", "full", "--views", "1", "--set", "full.optimisation.epochs=2"),
         ("--strategy", "frozen_head", "--head", "rnn", "--set", "optimisation.epochs=60", "--set", "head.hidden=32"),
     ],
@@ -108,6 +111,12 @@ def test_windows_are_trained_on_too(home, words, graft):
     assert ran.json["test"]["accuracy"]["value"] >= 0.9, ran.err
     later = graft("evaluate", home / f"trained-{words[1]}", home / "later.csv", "--json").json["test"]
     assert later["accuracy"]["value"] >= 0.9
+
+
+def test_a_network_of_tokens_is_not_pruned(fitted, tmp_path, graft):
+    pytest.importorskip("torch_pruning")
+    said = graft("compress", fitted[0], "--method", "prune", "--out", tmp_path / "smaller", "--json").complaint
+    assert "a network to be pruned must be one of convolutions" in said
 
 
 @pytest.mark.skipif(
