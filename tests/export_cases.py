@@ -65,6 +65,11 @@ def pooled_text(how: str) -> Make:
     return lambda home: load(f"{tiny_transformers.write(home / how, 'bert')}@{how}")
 
 
+def long_texts(home: Path) -> Backbone:
+    found = tiny_text("bert")(home)
+    return found.given(replace(found.preprocess, max_length=16, max_windows=3))
+
+
 def heard(name: str, seconds: float = 0.5, windows: int = 1) -> Make:
     def make(home: Path) -> Backbone:
         found = load(str(tiny_sound.write(home / name, name)))
@@ -152,6 +157,8 @@ CASES: dict[str, Case] = {
     **{f"text-{kind}": Case("transformers", tiny_text(kind), lengths=True) for kind in KINDS},
     **{f"text-{how}": Case("transformers", pooled_text(how), lengths=True) for how in ("max", "last")},
     "text-rnn-head": Case("transformers", tiny_text("bert"), "rnn", lengths=True),
+    "text-windows": Case("transformers", long_texts, lengths=True),
+    "text-windows-rnn-head": Case("transformers", long_texts, "rnn", lengths=True),
     **{f"sound-{name}": Case("sound", heard(name)) for name in tiny_sound.CONFIGS if not name.endswith("-layer")},
     "sound-windows": Case("sound", heard("wav2vec2", windows=2)),
     "word2vec": Case("word2vec", vectors("word2vec"), lengths=True),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from graft import backbones
-from graft.errors import SettingError
+from graft.errors import ArtifactError, SettingError
 from graft.preprocess import _text_augment, _text_windows
 from graft.preprocess.text import Text
 
@@ -13,8 +13,7 @@ LONG = " ".join(WORDS)
 
 
 def read(preprocess, content):
-    count = preprocess.parts(content)
-    return [preprocess.part(content, number, count).tobytes().decode() for number in range(count)]
+    return preprocess.windows(content.decode())
 
 
 def test_windows_read_every_word_and_overlap():
@@ -30,9 +29,9 @@ def test_windows_read_every_word_and_overlap():
 
 
 def test_one_window_where_it_is_enough_or_all_that_was_asked_for():
-    assert Text(max_length=512, max_windows=8).parts(b"a short text") == 1
-    assert Text(max_length=64).parts(LONG.encode()) == 1
-    assert Text(max_length=64, max_windows=4).parts(LONG.encode()) == 4
+    assert read(Text(max_length=512, max_windows=8), b"a short text") == ["a short text"]
+    assert read(Text(max_length=64), LONG.encode()) == [LONG]
+    assert len(read(Text(max_length=64, max_windows=4), LONG.encode())) == 4
     assert _text_windows.number(512, 512) == 1
     assert _text_windows.number(513, 512) == 2
 
@@ -46,6 +45,58 @@ def test_a_text_without_blanks_has_windows_too():
 def test_settings_are_checked():
     with pytest.raises(SettingError, match="max_windows must be 1 or more"):
         Text(max_windows=0)
+
+
+def test_all_windows_are_fitted_and_padding_stands_behind_them():
+    plain, preprocess = Text(max_length=64), Text(max_length=64, max_windows=5)
+    content = b"one two three " * 12
+    fitted = preprocess.fit(preprocess.decode(content))
+    windows = read(preprocess, content)
+    assert (fitted.shape, fitted.dtype, len(windows)) == ((5, 64), np.int32, 4)
+    assert preprocess.length(fitted) == 4
+    for row, window in zip(fitted, windows, strict=False):
+        np.testing.assert_array_equal(row, plain.fit(plain.decode(window.encode())))
+    assert (fitted[4:] == -1).all()
+    short = preprocess.fit(preprocess.decode(b"short"))
+    assert preprocess.length(short) == 1 and (short[1:] == -1).all()
+    # What tells near duplicates and simple features sees the last words too.
+    other = preprocess.fit(preprocess.decode(content[:-6] + b"quite another end"))
+    assert not np.array_equal(preprocess.simple_features(fitted), preprocess.simple_features(other))
+    assert np.array_equal(plain.simple_features(fitted[0]), plain.simple_features(other[0]))
+
+
+def test_tokens_are_left_out_of_every_window():
+    preprocess = Text(max_length=64, max_windows=4)
+    decoded = preprocess.decode(LONG.encode())
+    plain, changed = preprocess.fit(decoded), preprocess.augmented(decoded, "tokens", 3)
+    assert changed.shape == plain.shape
+    assert all((changed >= 0).sum(axis=1) < (plain >= 0).sum(axis=1))
+    np.testing.assert_array_equal(changed, preprocess.augmented(decoded, "tokens", 3))
+
+
+def test_what_windows_leave_out_is_told():
+    content = ("x" * 99 + " ").encode() * 10
+    assert Text(max_length=64, max_windows=32).inspect(content, "a").findings == ()
+    (few,) = Text(max_length=64, max_windows=4).inspect(content, "a").findings
+    assert few.message == "It has 1,000 tokens; 4 windows of 64, spread evenly over it, are used."
+    assert few.details == {"lost": 1000 - int(4 * 64 * 0.9), "unit": "tokens"}
+    (first,) = Text(max_length=64).inspect(content, "a").findings
+    assert first.details["lost"] == 936
+
+
+def test_settings_of_windows_are_told_and_read_again():
+    plain, several = Text(max_length=64), Text(max_length=64, max_windows=4)
+    assert Text.from_json(several.to_json()) == several and Text.from_json(plain.to_json()) == plain
+    assert (plain.to_json()["recipe"], several.to_json()["recipe"]) == (1, 2)
+    with pytest.raises(ArtifactError, match="fit again"):  # one whose network never saw more than the first window
+        Text.from_json({**several.to_json(), "recipe": 1})
+
+
+def test_shortened_keeps_windows_that_are_needed():
+    preprocess = Text(max_length=64, max_windows=8)
+    assert preprocess.shortened([b"abc", b"a" * 21]) == Text(max_length=24, max_windows=2)
+    assert preprocess.shortened([b"abc", b"a b " * 30]) == Text(max_length=64, max_windows=3)
+    assert preprocess.shortened([]) == preprocess
 
 
 def test_shortened_is_as_long_as_the_longest():

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from graft import runtimes
-from graft.backbones._base import Each
+from graft.backbones._windows import Each
 from graft.errors import SettingError, UnknownNameError
 from graft.runtimes import _choose, _memory
 from graft.runtimes._base import Compiled

@@ -1,6 +1,6 @@
 """A backbone: an ordered list of stages whose composition is exactly the original network, and where to cut it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any, Literal
@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
+from graft.backbones._windows import MARKED_POOLINGS, POOLINGS, Each, EachMarked
 from graft.errors import SettingError, must
 from graft.preprocess import Preprocess
 
@@ -155,8 +156,12 @@ class Backbone:
         if not several:
             return replace(self, stages=stages, preprocess=preprocess)
         windows = preprocess.shape[0]
-        each = tuple(Stage(one.name, Each(one.module), (windows, *one.shape)) for one in stages)
-        pooled = Stage("windows", POOLINGS[preprocess.pooling](), stages[-1].shape)
+        applied, poolings = (EachMarked, MARKED_POOLINGS) if preprocess.varies else (Each, POOLINGS)
+        each = tuple(
+            Stage(one.name, applied(one.module), (windows, *(_marked(one.shape) if preprocess.varies else one.shape)))
+            for one in stages
+        )
+        pooled = Stage("windows", poolings[preprocess.pooling](), stages[-1].shape)
         frozen([one.module for one in (*each, pooled)])
         normalise = Each(self.normalise)
         return replace(
@@ -168,21 +173,30 @@ class Backbone:
         own = self.preprocess.shape
         if form == own:
             return self.stages
-        if self.preprocess.varies and form[1:] == own[1:]:
-            return self._shortened(form[0])
+        inner = 1 + self.windowed
+        if self.preprocess.varies and form[inner:] == own[inner:]:
+            return self._shortened(form)
         if not self.preprocess.stretches or form[1:] != own[1:]:
             raise SettingError(must("inputs", f"of the form {own} for {self.name}", form, "Take another backbone"))
         modules = [stage.module for stage in self.stages]
         shapes = followed([self.normalise, *modules], form, getattr(torch, self.preprocess.dtype))[1:]
         return tuple(replace(stage, shape=shape) for stage, shape in zip(self.stages, shapes, strict=True))
 
-    def _shortened(self, length: int) -> tuple[Stage, ...]:
-        most = self.preprocess.shape[0]
+    def _shortened(self, form: tuple[int, ...]) -> tuple[Stage, ...]:
+        """Return the stages for inputs of fewer tokens, and of another number of windows where there are several."""
+        length, most = form[int(self.windowed)], self.preprocess.shape[int(self.windowed)]
         if length > most:
             do = f"Give {most} or less"
             raise SettingError(must("max_length", f"at most {most} for {self.name}", length, do))
+
+        def shortened(shape: tuple[int, ...]) -> tuple[int, ...]:
+            # Some networks leave out the tokens that begin and end a text.
+            return (shape[0] - most + length, *shape[1:]) if len(shape) == 2 else shape
+
+        if not self.windowed:
+            return tuple(replace(one, shape=shortened(one.shape)) for one in self.stages)
         return tuple(
-            replace(one, shape=(length, *one.shape[1:])) if len(one.shape) == 2 and one.shape[0] == most else one
+            replace(one, shape=(form[0], *shortened(one.shape[1:]))) if len(one.shape) > 1 else one
             for one in self.stages
         )
 
@@ -214,37 +228,9 @@ class Average(nn.Module):
         return x.mean(self.places)
 
 
-class Each(nn.Module):
-    """A module applied to each window of an input alone: (n, windows, ...) to (n, windows, ...)."""
-
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__()
-        self.module = module
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return what the module gives for each window."""
-        found: torch.Tensor = self.module(x.flatten(0, 1))
-        return found.reshape(-1, x.shape[1], *found.shape[1:])
-
-
-class MeanOfWindows(nn.Module):
-    """The mean over an input's windows: (n, windows, ...) to (n, ...)."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the means."""
-        return x.mean(1)
-
-
-class MaxOfWindows(nn.Module):
-    """The largest value over an input's windows: (n, windows, ...) to (n, ...)."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the largest values."""
-        return x.amax(1)
-
-
-POOLINGS: Mapping[str, Callable[[], nn.Module]] = {"mean": MeanOfWindows, "max": MaxOfWindows}
-"""What a preprocessing's ``pooling`` may say of several windows."""
+def _marked(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape with a mark; tokens have theirs already."""
+    return (shape[0] + 1,) if len(shape) == 1 else shape
 
 
 def frozen(modules: Sequence[nn.Module]) -> None:

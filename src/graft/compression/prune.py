@@ -77,7 +77,7 @@ def pruned(stages: nn.Sequential, backbone: Backbone, cut: int, share: float) ->
     for one in stages.parameters():
         one.requires_grad_(True)
     last = _last_layer(stages, example)
-    if last is None or len(shape) != 3:
+    if last is None or backbone.windowed or len(shape) != 3:
         do = "Take half or int8"
         raise SettingError(must("a network to be pruned", "one of convolutions", backbone.name, do))
     wanted = backbone.shape(backbone.n_stages)

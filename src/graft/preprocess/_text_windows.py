@@ -16,6 +16,11 @@ def number(tokens: int, length: int) -> int:
     return 1 + math.ceil((tokens - own) / (own * (1 - OVERLAP)))
 
 
+def held(count: int, length: int) -> int:
+    """Return how many tokens ``count`` windows of ``length`` tokens hold where none of them overlap."""
+    return int(count * length * SPARE)
+
+
 def window(text: str, place: int, count: int, share: float) -> str:
     """Return window ``place`` of ``count``, the first at the beginning, the last at the end.
 

@@ -14,6 +14,8 @@ from graft.types import Alike, Finding
 
 RECIPE = 1
 """Version of the recipe: raise it whenever the same bytes and settings would give other values."""
+WINDOWS_RECIPE = 2
+"""That of texts in several windows; the first one had a network see several only when it was asked, not at the fit."""
 STEP = 4
 """Lengths are rounded up to a multiple of this many tokens, and of an eighth of their power of two: the rarer a length,
 the fewer kinds, since each kind ends in a batch that is not full."""
@@ -34,7 +36,10 @@ _MARKS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "u
 
 @dataclass(frozen=True, kw_only=True)
 class Text(Preprocess):
-    """Texts: bytes in, token ids int32 (max_length,) out, padded at the end with -1."""
+    """Texts: bytes in, token ids int32 (max_length,) out, padded at the end with -1.
+
+    With several windows (max_windows, max_length); a text of fewer windows has rows of -1 behind them.
+    """
 
     modality: ClassVar[str] = "text"
     spoilt: ClassVar[str] = "spoilt"
@@ -45,7 +50,8 @@ class Text(Preprocess):
     max_length: int = 256
     """The most tokens that a network sees; a longer text is cut at its end."""
     max_windows: int = 1
-    """The most windows of ``max_length`` tokens that a prediction reads of a longer text; 1 reads its beginning."""
+    """The most windows of ``max_length`` tokens through which a longer text is read, at the fit and after; 1 reads its
+    beginning."""
     tokenizer: str = field(default="", repr=False)
     """JSON of a tokenizer of the ``tokenizers`` library; where it is empty, the bytes of a text are its tokens."""
 
@@ -58,8 +64,9 @@ class Text(Preprocess):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(max_length,), or (max_length, characters) where words are spelt out."""
-        return (self.max_length, *_text_own.row(self.tokenizer))
+        """(max_length,), or (max_length, characters) where words are spelt out; (max_windows, ...) with several."""
+        one = (self.max_length, *_text_own.row(self.tokenizer))
+        return one if self.max_windows == 1 else (self.max_windows, *one)
 
     @property
     def dtype(self) -> str:
@@ -78,12 +85,7 @@ class Text(Preprocess):
         if not _text_tokens.certainly_fits(text, self.max_length):
             tokens = _text_tokens.count(text, self.tokenizer)
             if tokens > self.max_length:
-                lost = tokens - self.max_length
-                message = f"It has {tokens:,} tokens; the first {self.max_length} are used."
-                if self.max_windows > 1:
-                    windows = f"predictions read up to {self.max_windows} windows of as many"
-                    message = f"It has {tokens:,} tokens; the first {self.max_length} are fitted, {windows}."
-                found.append(Finding("truncated", (source,), message, "warning", {"lost": lost, "unit": "tokens"}))
+                found += self._cut_off(tokens, source)
         if not _text_own.knows_any(text, self.tokenizer):
             message = "The backbone's vocabulary has none of its words; its features are all 0."
             found.append(Finding("no_known_word", (source,), message, "warning"))
@@ -93,25 +95,32 @@ class Text(Preprocess):
         """Return the text as UTF-8, uint8 (bytes,), without NUL characters. Raises UnreadableInputError."""
         return np.frombuffer(_text(content).encode("utf-8"), np.uint8)
 
-    def parts(self, content: bytes) -> int:
-        """Return how many windows read all of a text, ``max_windows`` at most. Raises UnreadableInputError."""
-        text = _text(content)
-        if self.max_windows == 1 or _text_tokens.certainly_fits(text, self.max_length):
-            return 1
-        return min(self.max_windows, _text_windows.number(_text_tokens.count(text, self.tokenizer), self.max_length))
-
-    def part(self, content: bytes, number: int, count: int) -> np.ndarray:
-        """Return one of ``count`` windows, spread evenly over the text, as UTF-8. Raises UnreadableInputError."""
-        if count == 1:
-            return self.decode(content)
-        text = _text(content)
-        share = self.max_length / _text_tokens.count(text, self.tokenizer)
-        return np.frombuffer(_text_windows.window(text, number, count, share).encode("utf-8"), np.uint8)
+    def _cut_off(self, tokens: int, source: str) -> list[Finding]:
+        """Return what is to be told of a text of more tokens than one window has."""
+        if self.max_windows == 1:
+            lost = tokens - self.max_length
+            message = f"It has {tokens:,} tokens; the first {self.max_length} are used."
+        else:
+            lost = tokens - _text_windows.held(self.max_windows, self.max_length)
+            windows = f"{self.max_windows} windows of {self.max_length}, spread evenly over it"
+            message = f"It has {tokens:,} tokens; {windows}, are used."
+        details = {"lost": lost, "unit": "tokens"}
+        return [Finding("truncated", (source,), message, "warning", details)] if lost > 0 else []
 
     def shortened(self, contents: Iterable[bytes]) -> Self:
-        """Return it as long as the longest of some texts, rounded up as ``length`` does."""
-        lengths = [self.length(self.fit(self.decode(one))) for one in contents]
-        return replace(self, max_length=max(4, *lengths)) if lengths else self
+        """Return it as long as the longest of some texts, rounded up as ``length`` does.
+
+        Where one of them needs several windows, they keep their length, on which depends what each of them reads.
+        """
+        windows, tokens = 0, 4
+        for one in contents:
+            fitted = self.fit(self.decode(one))
+            windows = max(windows, 1 if self.max_windows == 1 else self.length(fitted))
+            tokens = max(tokens, self._rounded(fitted if self.max_windows == 1 else fitted[0]))
+        if not windows:
+            return self
+        fewer = self.max_windows if self.max_windows == 1 else max(2, windows)
+        return replace(self, max_windows=fewer, max_length=self.max_length if windows > 1 else tokens)
 
     def noise(self, seed: int) -> np.ndarray:
         """Return 1 to 40 frequent words in a random order, as ``decode`` does."""
@@ -120,14 +129,40 @@ class Text(Preprocess):
         return np.frombuffer(words.encode("utf-8"), np.uint8)
 
     def fit(self, decoded: np.ndarray) -> np.ndarray:
-        """Return view 0: token ids int32 (max_length,), padded with -1."""
-        return _text_tokens.tokens(_words(decoded), self.tokenizer, self.max_length)
+        """Return view 0: token ids int32 (max_length,) or (max_windows, max_length), padded with -1."""
+        return self._tokens(_words(decoded))
 
     def augmented(self, decoded: np.ndarray, augmentation: str, seed: int) -> np.ndarray:
-        """Return the tokens of the text after some words were changed, int32 (max_length,)."""
+        """Return the tokens of the text after some words were changed, int32, shaped as ``fit`` does."""
         changed = _text_augment.augment(_words(decoded), augmentation, seed)
-        found = _text_tokens.tokens(changed, self.tokenizer, self.max_length)
-        return _text_augment.without_some(found, augmentation, seed)
+        found = self._tokens(changed)
+        if self.max_windows == 1:
+            return _text_augment.without_some(found, augmentation, seed)
+        for number in range(self.length(found)):
+            found[number] = _text_augment.without_some(found[number], augmentation, seed + number)
+        return found
+
+    def _tokens(self, text: str) -> np.ndarray:
+        if self.max_windows == 1:
+            return _text_tokens.tokens(text, self.tokenizer, self.max_length)
+        found = np.full(self.shape, _text_tokens.PADDING, np.int32)
+        place = 0
+        for one in self.windows(text):
+            found[place] = _text_tokens.tokens(one, self.tokenizer, self.max_length)
+            # A window of which a vocabulary of whole words knows none has nothing to say.
+            place += bool(found[place].flat[0] >= 0)
+        return found
+
+    def windows(self, text: str) -> list[str]:
+        """Return the windows through which a text is read, spread evenly over it, ``max_windows`` at most."""
+        if self.max_windows == 1 or _text_tokens.certainly_fits(text, self.max_length):
+            return [text]
+        tokens = _text_tokens.count(text, self.tokenizer)
+        count = min(self.max_windows, _text_windows.number(tokens, self.max_length))
+        if count == 1:
+            return [text]
+        share = self.max_length / tokens
+        return [_text_windows.window(text, one, count, share) for one in range(count)]
 
     @staticmethod
     def augmentations() -> Mapping[str, str]:
@@ -140,19 +175,28 @@ class Text(Preprocess):
         return _text_augment.check_augmentation(text)
 
     def length(self, fitted: np.ndarray) -> int:
-        """Return the number of tokens, rounded up: by 4 to 32, by 8 to 64, by 16 to 128, and so on."""
-        count = max(1, int(np.count_nonzero(fitted.reshape(len(fitted), -1)[:, 0] >= 0)))
+        """Return the number of tokens, rounded up: by 4 to 32, by 8 to 64, by 16 to 128, and so on; or of windows."""
+        return self._rounded(fitted) if self.max_windows == 1 else _begun(fitted)
+
+    def _rounded(self, ids: np.ndarray) -> int:
+        count = _begun(ids)
         step = max(STEP, 1 << max(0, (count - 1).bit_length() - 3))
         return min(self.max_length, -(-count // step) * step)
 
     @property
     def varies(self) -> bool:
-        """True: what is behind a text's tokens is padding."""
+        """True: what is behind a text's tokens, or its windows, is padding."""
         return True
 
     def miniature(self, fitted: np.ndarray) -> np.ndarray:
-        """Return the tokens themselves, int32 (max_length,)."""
-        return _text_own.single(fitted)
+        """Return the tokens themselves, those of all windows one after the other, int32 (tokens,)."""
+        if self.max_windows == 1:
+            return _text_own.single(fitted)
+        ids = np.concatenate([_text_own.single(one) for one in fitted])
+        found = np.full_like(ids, _text_tokens.PADDING)
+        real = ids[ids >= 0]
+        found[: len(real)] = real
+        return found
 
     @staticmethod
     def perceptual_hashes(miniatures: np.ndarray) -> np.ndarray:
@@ -161,7 +205,7 @@ class Text(Preprocess):
 
     def simple_features(self, fitted: np.ndarray) -> np.ndarray:
         """Return hashed counts of tokens and pairs, and the length, float32 (1025,)."""
-        return _text_features.simple_features(_text_own.single(fitted))
+        return _text_features.simple_features(self.miniature(fitted))
 
     def picture(self, content: bytes, side: int) -> bytes | None:
         """Return None, since ``excerpt`` shows what a picture would. Raises UnreadableInputError."""
@@ -186,12 +230,21 @@ class Text(Preprocess):
 
     def to_json(self) -> dict[str, Any]:
         """Return every setting, the tokenizer itself among them, the modality and the version of the recipe."""
-        return {"modality": self.modality, "recipe": RECIPE, **asdict(self)}
+        return {"modality": self.modality, "recipe": _recipe(self.max_windows), **asdict(self)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Text":
         """Return what ``to_json`` described. Raises ArtifactError for another modality or version of the recipe."""
-        return rebuilt(cls, data, RECIPE)
+        return rebuilt(cls, data, _recipe(data.get("max_windows", 1)))
+
+
+def _recipe(windows: int) -> int:
+    return RECIPE if windows == 1 else WINDOWS_RECIPE
+
+
+def _begun(fitted: np.ndarray) -> int:
+    """Return how many tokens, or windows, do not begin with padding, 1 at least."""
+    return max(1, int(np.count_nonzero(fitted.reshape(len(fitted), -1)[:, 0] >= 0)))
 
 
 def _words(decoded: np.ndarray) -> str:

@@ -162,7 +162,10 @@ class Gathered:
             return self.backbone
         fitting = own.shortened(one.read(in_place=own.in_place) for one in self.scanned.examples)
         if fitting != own:
-            many = f"{fitting.shape[0]} tokens an input, as many as the longest has, instead of {own.shape[0]}"
+            few, full = (
+                " windows of ".join(map(str, one.shape[: 1 + self.backbone.windowed])) for one in (fitting, own)
+            )
+            many = f"{few} tokens an input, as many as the longest has, instead of {full}"
             self.means.listener.say(f"What is stored below the top has {many}")
         return self.backbone.given(fitting)
 

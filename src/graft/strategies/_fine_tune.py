@@ -1,6 +1,7 @@
 """What all strategies that train by gradient descent share: everything but the cut and the defaults."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -28,6 +29,9 @@ def fine_tune(
     features before it knows anything. Raises DivergenceError.
     """
     backbone = material.backbone
+    if backbone.windowed:
+        # The tokens of several windows have as many axes as a map, and no height or width.
+        regularisation = replace(regularisation, cutmix=0.0)
     stages = copy.deepcopy(backbone.suffix(cut)).eval()
     head = _start(material, stages, backbone.shape(backbone.n_stages), regularisation.label_smoothing)
     return _loop.fit(material, cut, stages, head, optimisation, regularisation, numerics)
