@@ -87,19 +87,21 @@ def test_equal_vectors_are_no_fault(name):
 
 def test_wide_vectors_are_scored_in_few_directions(tmp_path):
     assert narrowing(WIDE, 0) is None
-    way = narrowing(1280, 0)
+    signs = narrowing(1280, 0)
+    assert set(np.unique(signs)) == {-1, 1}
+    way = signs.astype(np.float32)
     assert way.shape == (1280, NARROW)
-    assert np.array_equal(way, narrowing(1280, 0))
-    assert not np.array_equal(way, narrowing(1280, 1))
+    assert np.array_equal(signs, narrowing(1280, 0))
+    assert not np.array_equal(signs, narrowing(1280, 1))
     vectors, groups = cloud(300, d=1280)
     plain = np.linalg.norm(vectors[:100] - vectors[100:200], axis=1)
-    few = np.linalg.norm((vectors[:100] - vectors[100:200]) @ way, axis=1)
+    few = np.linalg.norm((vectors[:100] - vectors[100:200]) @ way / np.sqrt(NARROW), axis=1)
     assert np.abs(few / plain - 1).max() < 0.25
     whole = replace(
         doubt(),
         likeness=Mahalanobis.fit(vectors @ way, groups),
         reference=Reference(np.zeros((1280, 8), np.float32), np.zeros((50, 8), np.float32)),
-        narrowing=way,
+        narrowing=signs,
     )
     again = kept.read(kept.write(tmp_path, whole))
     asked, _ = cloud(9, d=1280, seed=4)

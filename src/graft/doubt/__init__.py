@@ -9,9 +9,10 @@ Layout of ``doubt.safetensors``, n calibration answers, d = width:
 ====================  ===========  =====================================================================================
 tensor                dtype        what it is
 ====================  ===========  =====================================================================================
-narrowing             f32 (d, k)   drawn at random: features @ narrowing is what is scored; absent where k = d
-mahalanobis.centre    f32 (k,)     subtracted first; these three are there where the score is ``mahalanobis``
-mahalanobis.whitening f32 (k, k)   what is left times it has a covariance of 1 within classes
+narrowing             i8 (d, k)    1 and -1, drawn at random: features @ narrowing is what is scored; absent where k = d
+mahalanobis.centre    f32 (k,)     subtracted first; these four are there where the score is ``mahalanobis``
+mahalanobis.scale     f32 (1,)     what is left is multiplied by
+mahalanobis.whitening f16 (k, k)   and by this has a covariance of 1 within classes
 mahalanobis.means     f32 (c, k)   of the classes, whitened; one row where the answers are not classes
 nearest.bank          f16 (m, k)   training inputs, each of length 1; there where the score is ``nearest``
 calibration.unlike    f32 (n,)     scores of inputs that the score's own fit had not seen

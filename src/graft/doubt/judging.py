@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -68,7 +69,7 @@ class Doubt:
     calibration: Calibration
     reference: Reference
     narrowing: np.ndarray | None = None
-    """(d, k) float32, the directions that vectors are scored in; None: as they are."""
+    """(d, k) int8, the directions that vectors are scored in; None: as they are."""
     abstain: Promise | None = None
     """What is promised of accepted answers; None: an answer is accepted however unsure."""
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -86,7 +87,12 @@ class Doubt:
     def narrowed(self, vectors: np.ndarray) -> np.ndarray:
         """Return what the score takes of vectors (n, width or more), (n, d) or (n, k)."""
         own = vectors[:, : self.width]
-        return own if self.narrowing is None else np.asarray(own @ self.narrowing)
+        return own if self._across is None else np.asarray(own @ self._across)
+
+    @cached_property
+    def _across(self) -> np.ndarray | None:
+        # Widening it takes longer than one product with it.
+        return None if self.narrowing is None else self.narrowing.astype(np.float32)
 
     def judge(self, vectors: np.ndarray, sure: np.ndarray | None = None) -> list[Verdict]:
         """Return the verdicts on inputs of vectors (n, width), answered with probabilities ``sure`` (n,)."""

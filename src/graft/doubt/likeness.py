@@ -40,8 +40,10 @@ class Mahalanobis:
 
     centre: np.ndarray
     """(d,) float32."""
+    scale: np.ndarray
+    """(1,) float32, 1 over the root of the mean variance."""
     whitening: np.ndarray
-    """(d, d) float32: what is less the centre has, times it, a covariance of 1 within classes."""
+    """(d, d) float16: less the centre, and times the scale and it, inputs have a covariance of 1 within classes."""
     means: np.ndarray
     """(classes, d) float32, less the centre, whitened."""
 
@@ -60,18 +62,23 @@ class Mahalanobis:
         share = shrinkage(float(np.square(lengths).mean()), float(np.square(covariance).sum()), level, n, d)
         values, axes = np.linalg.eigh(covariance)
         variance = np.maximum((1 - share) * values + share * level, 1e-6 * level)
-        whitening = (axes / np.sqrt(variance)).astype(np.float32)
-        return cls(centre, whitening, means @ whitening)
+        whitening = (axes / np.sqrt(variance / level)).astype(np.float16)
+        scale = np.array([level**-0.5], np.float32)
+        return cls(centre, scale, whitening, (means * scale) @ whitening.astype(np.float32))
 
     def score(self, vectors: np.ndarray) -> np.ndarray:
         """Return the distance to the nearest class mean, over the root of d: about 1 for the training vectors."""
-        rows = (np.asarray(vectors, np.float32) - self.centre) @ self.whitening
+        rows = (np.asarray(vectors, np.float32) - self.centre) * self.scale @ self._across
         nearest = _squares(rows, self.means).min(axis=1)
         return np.asarray(np.sqrt(np.maximum(nearest, 0.0) / len(self.centre)))
 
+    @cached_property
+    def _across(self) -> np.ndarray:
+        return np.asarray(self.whitening, np.float32)
+
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return the three arrays."""
-        return {"centre": self.centre, "whitening": self.whitening, "means": self.means}
+        """Return the four arrays."""
+        return {"centre": self.centre, "scale": self.scale, "whitening": self.whitening, "means": self.means}
 
 
 @dataclass(frozen=True)
@@ -133,14 +140,14 @@ def drawn(n: int, most: int, seed: int) -> np.ndarray:
 
 
 def narrowing(width: int, seed: int) -> np.ndarray | None:
-    """Return directions (width, NARROW) float32 that keep distances and angles, or None where there is no need.
+    """Return directions (width, NARROW) int8 of 1 and -1 that keep angles, or None where there is no need.
 
-    They are drawn at random, so that no input has had a say in them. Source: Johnson and Lindenstrauss 1984.
+    They are drawn at random, so that no input has had a say in them. Source: Achlioptas 2003, "Database-friendly random
+    projections".
     """
     if width <= WIDE:
         return None
-    directions = np.random.default_rng((seed, width, NARROW)).standard_normal((width, NARROW))
-    return np.asarray(directions / np.sqrt(NARROW), np.float32)
+    return (2 * np.random.default_rng((seed, width, NARROW)).integers(0, 2, (width, NARROW)) - 1).astype(np.int8)
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:

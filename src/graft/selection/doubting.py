@@ -59,7 +59,8 @@ def doubts(gathered: Gathered, shipped: Shipped, share: float | None, seed: int)
     seen = _seen(gathered, fitted, seed)
     if (seen.parts == 0).sum() < 2 or (seen.parts > 0).sum() < 2:
         return None
-    way = narrowing(seen.vectors.shape[1], seed)
+    signs = narrowing(seen.vectors.shape[1], seed)
+    way = None if signs is None else signs.astype(np.float32)
     vectors = seen.vectors if way is None else seen.vectors @ way
     first, facts = _chosen(gathered, fitted, replace(seen, vectors=vectors), way, seed)
     whole = seen.frozen and len(seen.logits) == len(seen.parts)
@@ -72,7 +73,7 @@ def doubts(gathered: Gathered, shipped: Shipped, share: float | None, seed: int)
         form=task.form,
         calibration=_calibration(task, seen, unlike, shipped.temperature),
         reference=reference(seen.vectors, seen.parts, whole=seen.frozen, seed=seed),
-        narrowing=way,
+        narrowing=signs,
     ).promising(share)
     return tested(doubt, gathered, shipped, {**facts, "sentence": _sentence(facts, above, len(unlike))})
 
