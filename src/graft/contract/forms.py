@@ -142,8 +142,8 @@ def _forms(folder: Path, sample: np.ndarray, notes: list[str]) -> Iterator[tuple
             continue
         if network is not None and name == "torch":
             continue
-        precisions: Sequence[str] = ("float32",) if network is not None else kind.candidates("cpu")
-        for precision in precisions:
+        precisions = kind.candidates("cpu")
+        for precision in precisions if network is None else precisions[:1]:
             model = serve(folder, runtime=f"{name}:{precision}", device="cpu")
             try:
                 model.ready(sample[:1], 1)[0].close()
