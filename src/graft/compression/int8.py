@@ -19,8 +19,10 @@ MOVED = 512
 """Training inputs, at most, that the head is moved on."""
 SEARCHED = 48
 """Inputs that a layer's part in the error is measured on."""
-STEPS = (1, 2, 4, 6, 8, 10, 12, 16, 24, 32)
+STEPS = (1, 2, 4, 6, 8, 12, 16, 24)
 """How many of the most sensitive layers are left in float, tried in turn."""
+AT_MOST = 0.2
+"""Share of the layers that is left in float unasked: more of them take size and speed, and change as many answers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +94,8 @@ class Int8(Method):
         if not self.float_layers and check.error(content) <= self.tolerance:
             return [], content
         ranked = check.sensitive(lambda done, total: material.progress("finding sensitive layers", done, total))
-        for count in sorted({*(one for one in STEPS if one > self.float_layers), self.float_layers} - {0}):
+        most = max(1, AT_MOST * len(ranked))
+        for count in sorted({*(one for one in STEPS if self.float_layers < one <= most), self.float_layers} - {0}):
             left = ranked[:count]
             content = maker.quantised(left)
             if count >= len(ranked) or check.error(content) <= self.tolerance:

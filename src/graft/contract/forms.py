@@ -58,10 +58,22 @@ class Bench:
     fingerprint: str
     """Of the test items; empty where there were none."""
 
+    @property
+    def fastest(self) -> str:
+        """Which form answers most inputs a second, and which one input soonest, as a sentence."""
+        most = max(self.forms, key=lambda one: one.speed.throughput.value)
+        soonest = min(self.forms, key=lambda one: one.speed.p50.value)
+        return (
+            f"Fastest on this machine: {most.folder} by {most.runtime} for many inputs "
+            f"({most.speed.throughput.value:.0f} a second), {soonest.folder} by {soonest.runtime} for one alone "
+            f"({soonest.speed.p50.value:.2f} ms)."
+        )
+
     def to_json(self) -> dict[str, Any]:
-        """Return ``{"forms": [...], "notes": [...], "test_fingerprint": ...}``."""
+        """Return ``{"forms": [...], "fastest": ..., "notes": [...], "test_fingerprint": ...}``."""
         return {
             "forms": [one.to_json() for one in self.forms],
+            "fastest": self.fastest if self.forms else "",
             "notes": list(self.notes),
             "test_fingerprint": self.fingerprint,
         }
