@@ -33,6 +33,7 @@ def bench(
         print(
             f"The score is {metric} on the locked test items. All intervals are of 95 %; turns of the forms go round."
         )
+        print(told["fastest"])
     for note in told["notes"]:
         print(f"- {note}")
 

@@ -58,10 +58,22 @@ class Bench:
     fingerprint: str
     """Of the test items; empty where there were none."""
 
+    @property
+    def fastest(self) -> str:
+        """Which form answers most inputs a second, and which one input soonest, as a sentence."""
+        most = max(self.forms, key=lambda one: one.speed.throughput.value)
+        soonest = min(self.forms, key=lambda one: one.speed.p50.value)
+        return (
+            f"Fastest on this machine: {most.folder} by {most.runtime} for many inputs "
+            f"({most.speed.throughput.value:.0f} a second), {soonest.folder} by {soonest.runtime} for one alone "
+            f"({soonest.speed.p50.value:.2f} ms)."
+        )
+
     def to_json(self) -> dict[str, Any]:
-        """Return ``{"forms": [...], "notes": [...], "test_fingerprint": ...}``."""
+        """Return ``{"forms": [...], "fastest": ..., "notes": [...], "test_fingerprint": ...}``."""
         return {
             "forms": [one.to_json() for one in self.forms],
+            "fastest": self.fastest if self.forms else "",
             "notes": list(self.notes),
             "test_fingerprint": self.fingerprint,
         }
@@ -142,8 +154,8 @@ def _forms(folder: Path, sample: np.ndarray, notes: list[str]) -> Iterator[tuple
             continue
         if network is not None and name == "torch":
             continue
-        precisions: Sequence[str] = ("float32",) if network is not None else kind.candidates("cpu")
-        for precision in precisions:
+        precisions = kind.candidates("cpu")
+        for precision in precisions if network is None else precisions[:1]:
             model = serve(folder, runtime=f"{name}:{precision}", device="cpu")
             try:
                 model.ready(sample[:1], 1)[0].close()
