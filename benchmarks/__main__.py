@@ -10,7 +10,7 @@ from benchmarks import machine
 from benchmarks.child import Failed
 from benchmarks.tables import Skipped
 
-NAMES = ("limit", "race", "text", "race_text", "epoch", "memory", "latency", "accuracy", "texts_and_sounds")
+NAMES = ("limit", "race", "text", "race_text", "epoch", "memory", "latency", "accuracy", "texts_and_sounds", "doubts")
 
 
 def main() -> int:
