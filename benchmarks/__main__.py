@@ -10,7 +10,19 @@ from benchmarks import machine
 from benchmarks.child import Failed
 from benchmarks.tables import Skipped
 
-NAMES = ("limit", "race", "text", "race_text", "epoch", "memory", "latency", "accuracy", "texts_and_sounds", "compress")
+NAMES = (
+    "limit",
+    "race",
+    "text",
+    "race_text",
+    "epoch",
+    "memory",
+    "latency",
+    "accuracy",
+    "texts_and_sounds",
+    "compress",
+    "doubts",
+)
 
 
 def main() -> int:

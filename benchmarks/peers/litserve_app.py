@@ -25,8 +25,9 @@ class Photos(litserve.LitAPI):
         return self.spec.fit_light(self.spec.decode(request.file.read()))
 
     def predict(self, inputs):
-        rows = [self.runner.run(np.asarray(one)[None])[0][0] for one in inputs]
-        return np.stack(rows)
+        rows = np.stack([np.asarray(one) for one in inputs])
+        size = self.runner.batch
+        return np.concatenate([self.runner.run(rows[place : place + size])[0] for place in range(0, len(rows), size)])
 
     def encode_response(self, output):
         powers = np.exp(output - output.max())
