@@ -7,6 +7,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from graft.errors import SettingError, must
 from graft.serving.http import keys as keyring
 from graft.serving.http import memory
@@ -53,6 +55,9 @@ def opened(place: Place) -> tuple[Keys | None, str | None, socket.socket]:
 def loaded(models: Sequence[str], place: Place, *, runtime: str, say: Callable[[str], None]) -> House:
     """Return the models, ready to answer. Raises SettingError, ArtifactError."""
     memory.frugal()
+    # NumPy's threads wait for one another by spinning, on the cores that the network runs on. With one of them 382
+    # requests a second were answered, 32 at once, with two 268 (2 cores, a model with its doubts).
+    threadpool_limits(1, user_api="blas")
     found = sources(list(models))
     keeping = Keeping(place.keep, place.keep_most) if place.keep else None
     house = House(found, place.limits, runtime=runtime, keeping=keeping)
