@@ -9,13 +9,14 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from graft.arrays import opened, unit
 from graft.errors import ArtifactError, must
 
 NAME = "exemplars.safetensors"
@@ -52,7 +53,7 @@ class Exemplars:
         """Return examples with features (n, d) of any length, thumbnails and texts made no larger than allowed."""
         light = tuple(one if len(one) <= HEAVY else b"" for one in pictures)
         short = tuple(one if len(one) <= LETTERS else f"{one[: LETTERS - 1]}…" for one in texts)
-        return cls(unit(vectors).astype(np.float16), tuple(labels), light, short)
+        return cls(unit(vectors.astype(np.float32)).astype(np.float16), tuple(labels), light, short)
 
     def nearest(self, features: np.ndarray, count: int) -> list[dict[str, Any]]:
         """Return the ``count`` examples most like features (width,), the nearest first, as plain JSON data.
@@ -60,8 +61,13 @@ class Exemplars:
         Features behind the first d, which stand beside the network's, are passed over.
         """
         width = self.vectors.shape[1]
-        cosines = self.vectors.astype(np.float32) @ unit(features[None, :width])[0]
+        cosines = self._wide @ unit(features[None, :width].astype(np.float32))[0]
         return [self._told(row, float(cosines[row])) for row in np.argsort(-cosines, kind="stable")[:count].tolist()]
+
+    @cached_property
+    def _wide(self) -> np.ndarray:
+        # Widening all of them for each request takes longer than comparing them.
+        return self.vectors.astype(np.float32)
 
     def _told(self, row: int, cosine: float) -> dict[str, Any]:
         found: dict[str, Any] = {"label": self.labels[row], "cosine": round(min(1.0, cosine), 4)}
@@ -71,13 +77,6 @@ class Exemplars:
         if kind is not None:
             found["thumbnail"] = f"data:{kind};base64,{base64.b64encode(self.pictures[row]).decode()}"
         return found
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    """Return vectors (n, d) float32 of length 1; zeros stay."""
-    wide = vectors.astype(np.float32)
-    found: np.ndarray = wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-12)
-    return found
 
 
 def told(kept: Exemplars) -> dict[str, Any]:
@@ -105,16 +104,7 @@ def write(file: Path, kept: Exemplars) -> Path:
 def read(file: Path) -> Exemplars:
     """Return what a file holds. Raises ArtifactError where it is none, of a newer format, or not whole."""
     do = "Restore it from where it came, or fit again"
-    try:
-        with safe_open(file, "numpy") as stored:
-            plain = json.loads((stored.metadata() or {}).get("exemplars", "{}"))
-            arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - it is no mapping
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ArtifactError(must(file.name, "a safetensors file of examples", error, do)) from None
-    version = plain.get("format")
-    if not isinstance(version, int) or version > FORMAT:
-        got = f"format {version!r}"
-        raise ArtifactError(must(file.name, f"of format {FORMAT} or older", got, "Install a newer graft-ml"))
+    plain, arrays = opened(file, "exemplars", FORMAT, name=file.name, what="a safetensors file of examples", do=do)
     try:
         return _whole(plain, arrays)
     except (KeyError, TypeError, ValueError, IndexError) as error:

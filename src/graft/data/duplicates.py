@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from graft.arrays import unit
 from graft.data.dataset import count
 from graft.errors import DataError, must
 from graft.types import Alike, Finding, Part
@@ -70,8 +71,8 @@ def near_links(features: np.ndarray, hashes: np.ndarray, alike: Alike = Alike())
     ``features`` (n, d) finite and not zero, ``hashes`` (n,). Costs n * n * d multiplications and additions.
     """
     raw = np.asarray(features, dtype=np.float32)
-    centred = _unit(raw - raw.mean(axis=0) * np.float32(len(raw) / (len(raw) + STEADY))) if len(raw) else raw
-    raw, marks = _unit(raw), np.asarray(hashes, dtype=np.uint64)
+    centred = unit(raw - raw.mean(axis=0) * np.float32(len(raw) / (len(raw) + STEADY))) if len(raw) else raw
+    raw, marks = unit(raw), np.asarray(hashes, dtype=np.uint64)
     for top in range(0, len(raw), BLOCK):
         for left in range(top, len(raw), BLOCK):
             above, beside = slice(top, top + BLOCK), slice(left, left + BLOCK)
@@ -81,10 +82,10 @@ def near_links(features: np.ndarray, hashes: np.ndarray, alike: Alike = Alike())
             perhaps |= bits <= alike.same_hash
             i, j = np.nonzero(np.triu(perhaps, 1) if top == left else perhaps)
             cosine, bits = cosine[i, j], bits[i, j]
-            near = (cosine >= alike.alone) | ((cosine >= alike.both) & (bits <= alike.bits))
-            by_hash = np.flatnonzero((bits <= alike.same_hash) & (cosine < alike.both))
+            same_hash = bits <= alike.same_hash
+            near = (cosine >= alike.alone) | ((cosine >= alike.both) & (bits <= alike.bits)) | same_hash
+            by_hash = np.flatnonzero(same_hash & (cosine < alike.both))
             near[by_hash] = _cosines(raw[above], raw[beside], i[by_hash], j[by_hash]) >= alike.unlike
-            near |= (bits <= alike.same_hash) & (cosine >= alike.both)
             yield from _thinned(i[near], j[near], cosine[near], bits[near], top, left)
 
 
@@ -149,10 +150,6 @@ def _distinct(features: np.ndarray, parts: Sequence[Part | None], contents: Sequ
         if contents[row] not in chosen or (parts[chosen[contents[row]]] is None and parts[row] is not None):
             chosen[contents[row]] = row
     return np.array(sorted(chosen.values()), dtype=np.int64)
-
-
-def _unit(rows: np.ndarray) -> np.ndarray:
-    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12), dtype=np.float32)
 
 
 def _finding(

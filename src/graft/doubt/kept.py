@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from graft.arrays import opened
 from graft.doubt.judging import Calibration, Doubt, Reference
 from graft.doubt.likeness import KINDS, Likeness, Mahalanobis, Nearest
 from graft.doubt.promise import Promise
@@ -56,17 +56,8 @@ def write(folder: Path, doubt: Doubt) -> Path:
 def read(file: Path) -> Doubt:
     """Return what a file holds. Raises ArtifactError where it is none, of a newer format, or not whole."""
     do = "Restore the folder from where it came, or fit again"
-    try:
-        with safe_open(file, "numpy") as stored:
-            plain = json.loads((stored.metadata() or {}).get("doubt", "{}"))
-            arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - it is no mapping
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ArtifactError(must(str(file), "a safetensors file of a model's doubts", error, do)) from None
-    version = plain.get("format")
-    if not isinstance(version, int) or version > FORMAT:
-        raise ArtifactError(
-            must(str(file), f"of format {FORMAT} or older", f"format {version!r}", "Install a newer graft-ml")
-        )
+    what = "a safetensors file of a model's doubts"
+    plain, arrays = opened(file, "doubt", FORMAT, name=str(file), what=what, do=do)
     try:
         return _doubt(plain, arrays)
     except (KeyError, TypeError, ValueError, IndexError) as error:

@@ -22,13 +22,12 @@ from graft.exporters._inputs import Sample, sample
 from graft.exporters._metadata import metadata
 from graft.exporters._network import Network, network
 from graft.exporters._parity import Parity, compare
+from graft.fusion import LEARNED
 from graft.registry import Registry
 from graft.types import Listener
 
 REGISTRY: Registry[Exporter] = Registry("graft.exporters", "exporter", Exporter)
 SILENT = Listener()
-LEARNED = "beside.safetensors"
-"""What descriptors beside the network learned of the training inputs: arrays by ``descriptor.name``."""
 FORCE = "Take another --out, or give --force to replace it"
 
 

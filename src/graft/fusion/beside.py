@@ -16,6 +16,8 @@ from graft.registry import build
 from graft.types import Example, digest
 
 DESCRIPTOR = "descriptor"
+LEARNED = "beside.safetensors"
+"""What descriptors learned of the training inputs, after an exported file's own name: arrays by ``descriptor.name``."""
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,11 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from graft.errors import ArtifactError, must
-from graft.fusion import Beside
+from graft.fusion import LEARNED, Beside
 from graft.serving.http import onnx_head
 
 KEY = "graft"
 BESIDE = "beside"
-LEARNED = "beside.safetensors"
-"""What descriptors learned, after the exported file's own name."""
 FORMAT = 1
 AGAIN = "Export the model again with `graft export`"
 SAMPLES = 4
