@@ -204,7 +204,7 @@ def test_a_full_disk_stops_with_one_sentence_and_what_is_stored_stays(extracted,
 
     def write(number, content):
         calls.append(1)
-        if len(calls) > 4:
+        if len(calls) > 8:
             raise OSError(errno.ENOSPC, "No space left on device")
         return real(number, content)
 

@@ -45,6 +45,8 @@ class Passed:
 @dataclass
 class _Tally:
     computed: int = 0
+    done: int = 0
+    """Inputs that are through."""
     failed: dict[str, str] = field(default_factory=dict)
     """By content hash."""
     seconds: dict[str, float] = field(default_factory=lambda: {"choose": 0.0, "decode": 0.0, "run": 0.0})
@@ -209,8 +211,6 @@ class Pass:
         """Run all results through the network, and store what comes out."""
         started = time.perf_counter()
         waiting: deque[tuple[np.ndarray, list[Decoded]]] = deque()
-        total = len(self.examples)
-        done = 0
         # Where nothing is run, what is stored is the input as it is.
         length = self.what.preprocess.length if compiled else len
         batches = self._batches(results, compiled.batch if compiled else 8, waiting, length)
@@ -220,13 +220,18 @@ class Pass:
             if self.shelf is not None and len(keys):
                 self.shelf.append(keys, _narrow(runtimes.whole(output, self.shelf.shape), self.shelf.dtype))
                 self.tally.computed += len(keys)
-            self.extras.add(finished)
-            done += len(finished)
-            self.progress(f"{self.what.backbone.name} to cut {self.what.cut}", min(done, total), total)
+            self._finish(finished)
         for _, finished in waiting:
-            self.extras.add(finished)
+            self._finish(finished)
         self.extras.write()
         self.tally.seconds["run"] += time.perf_counter() - started
+
+    def _finish(self, results: list[Decoded]) -> None:
+        """Keep what is wanted beside activations, and tell how far the pass has come."""
+        self.extras.add(results)
+        self.tally.done += len(results)
+        total = len(self.examples)
+        self.progress(f"{self.what.backbone.name} to cut {self.what.cut}", min(self.tally.done, total), total)
 
     def _batches(
         self,
