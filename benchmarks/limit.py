@@ -26,6 +26,8 @@ class Runs:
     floor_cpu: list[float] = field(default_factory=list)
     cold: list[Fit] = field(default_factory=list)
     warm: list[Fit] = field(default_factory=list)
+    later: list[Fit] = field(default_factory=list)
+    """Fits of these photos, never seen, where a fit of others has left the network compiled."""
 
     @property
     def floor(self) -> float:
@@ -33,7 +35,7 @@ class Runs:
         return median(self.floors)
 
     def seconds(self, which: str) -> list[float]:
-        """Return the seconds of the cold or warm fits."""
+        """Return the seconds of the ``cold``, ``warm`` or ``later`` fits."""
         return [one.seconds for one in getattr(self, which)]
 
 
@@ -49,13 +51,18 @@ def tables(*, quick: bool) -> Iterator[Table]:
     rows += [[name, f"left out: {why}"] for name, why in found["left_out"].items()]
     notes = [f"The floor: {route}; {decoder}. Each route decodes in 2 threads while the network runs."]
     yield Table("Routes from JPEG to features, EfficientNet-Lite0", ("route", "photos a second"), rows, notes)
-    few, many = (measure(one, decoder, route, 1 if quick else 3) for one in (small, large))
+    repeats = 1 if quick else 3
+    few = measure(small, decoder, route, repeats)
+    many = measure(large, decoder, route, repeats, earlier=small)
     title = "A fit with the linear probe against the floor"
     yield checks(title, compared(few, many), [line for runs in (few, many) for line in told(runs)])
 
 
-def measure(source: Path, decoder: str, route: str, repeats: int) -> Runs:
-    """Take the floor, a cold fit and a warm one in turn, so that all of them meet the same machine."""
+def measure(source: Path, decoder: str, route: str, repeats: int, earlier: Path | None = None) -> Runs:
+    """Take the floor, a cold fit and a warm one in turn, so that all of them meet the same machine.
+
+    With ``earlier`` photos also a fit that comes after one of those.
+    """
     runs = Runs(len(photos.files(source)))
     for _ in range(repeats):
         taken = child.call("benchmarks.floor:floor", folder=source, decoder=decoder, route=route)
@@ -64,13 +71,17 @@ def measure(source: Path, decoder: str, route: str, repeats: int) -> Runs:
         with child.folder() as cache:
             runs.cold.append(fit(source, cache, strategy="linear_probe"))
             runs.warm.append(fit(source, cache, strategy="linear_probe"))
+        if earlier is not None:
+            with child.folder() as cache:
+                fit(earlier, cache, strategy="linear_probe")
+                runs.later.append(fit(source, cache, strategy="linear_probe"))
     return runs
 
 
 def compared(few: Runs, many: Runs) -> list[Check]:
     """Return the promises for the real photos and for the jittered ones."""
     small, cold = few.count, few.seconds("cold")
-    large, first, again = many.count, many.seconds("cold"), many.seconds("warm")
+    large, first, again, later = many.count, *(many.seconds(which) for which in ("cold", "warm", "later"))
     above = median(cold) - few.floor
     to_floor = median(first) / many.floor
     to_cold = median(again) / median(first)
@@ -79,6 +90,10 @@ def compared(few: Runs, many: Runs) -> list[Check]:
         at_most(f"cold fit, {small:,} photos, above the floor", above, SURPLUS, seconds, f"fit {spread(cold)}"),
         Check(f"floor, {large:,} photos", spread(many.floors)),
         at_most(f"cold fit, {large:,} photos, to the floor", to_floor, RATIO, times, f"fit {spread(first)}"),
+        Check(
+            f"fit of {large:,} new photos, network compiled before, to the floor",
+            f"{times(median(later) / many.floor)} (fit {spread(later)})",
+        ),
         at_most(f"second fit, {large:,} photos, to the cold one", to_cold, WARM, percent, f"fit {spread(again)}"),
     ]
 
