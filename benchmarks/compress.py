@@ -1,7 +1,6 @@
 """How fast EfficientNet-Lite0 is in 8 bits, static and per channel, beside the float forms of the same network."""
 
 import logging
-import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -14,6 +13,7 @@ from benchmarks.floor import BACKBONE
 from benchmarks.tables import Check, Table, at_least, checks, times
 from graft import backbones, runtimes
 from graft.compression._onnx import Quantiser, exported
+from graft.contract.speed import turn
 from graft.runtimes import Compiled
 
 BATCHES = (1, 8, 32)
@@ -24,7 +24,7 @@ TO_EAGER, TO_BF16 = 4.0, 1.2
 """The throughput that int8 is to have, as a multiple."""
 CALIBRATED = 16
 STREAMED = 4
-"""Batches that are handed over at once."""
+"""Batches that are handed over at once: OpenVINO runs two of them at the same time, each on a core."""
 ROUNDS, SECONDS = 5, 0.25
 """Turns of each form, which go round, and how long one takes."""
 
@@ -96,7 +96,7 @@ def rates(seconds: float) -> dict[str, Any]:
             list(compiled.stream([noise[:batch]]))
         for _ in range(ROUNDS):
             for name, compiled in forms.items():
-                seen[name] += turn(compiled, noise[:batch], seconds)
+                seen[name] += turn(compiled, noise[:batch], seconds, STREAMED)
         for name, spent in seen.items():
             found.setdefault(name, {})[str(batch)] = batch / float(np.median(spent))
         for compiled in forms.values():
@@ -115,17 +115,3 @@ def ready(network: nn.Module, plain: bytes, small: bytes, noise: np.ndarray, bat
     }
     files = {name: runtimes.opened(file, shape, batch=batch, runtime=by)[0] for name, (file, by) in asked.items()}
     return {EAGER: Eager(network, batch), **files}
-
-
-def turn(compiled: Compiled, inputs: np.ndarray, seconds: float) -> list[float]:
-    """Return the seconds of a batch, one figure for each stream of a turn.
-
-    Several batches are handed over at once: OpenVINO runs two of them at the same time, each on a core.
-    """
-    found: list[float] = []
-    until = time.perf_counter() + seconds
-    while not found or time.perf_counter() < until:
-        start = time.perf_counter()
-        list(compiled.stream([inputs] * STREAMED))
-        found.append((time.perf_counter() - start) / STREAMED)
-    return found

@@ -65,11 +65,11 @@ def race(forms: Mapping[str, Open], sample: np.ndarray, *, progress: Progress = 
             for number in range(ROUNDS):
                 progress(f"timing batches of {batch}", number, ROUNDS)
                 for name, compiled in ready.items():
-                    found[name] += _turn(compiled, inputs, SECONDS, 1 if batch == ONE else STREAMED)
+                    found[name] += turn(compiled, inputs, SECONDS, 1 if batch == ONE else STREAMED)
     return {name: _speed(np.array(alone[name]), np.array(batched[name])) for name in forms}
 
 
-def _turn(compiled: Compiled, inputs: np.ndarray, seconds: float, batches: int) -> list[float]:
+def turn(compiled: Compiled, inputs: np.ndarray, seconds: float, batches: int) -> list[float]:
     """Return the seconds of a batch, a figure for each call."""
     found: list[float] = []
     until = time.perf_counter() + seconds

@@ -263,7 +263,7 @@ class Pass:
                     finished = []
             finished.append(Decoded(one.job, {}, one.miniature, one.measures))
             if not started and len(finished) >= LOOK_EVERY:
-                self.extras.add(finished)
+                self._finish(finished)
                 finished = []
         for arrays, keys in started.values():
             waiting.append((np.stack(keys), finished))

@@ -1,7 +1,6 @@
 """Choosing how a frozen module is run: a short measurement on real inputs, checked against float32 torch."""
 
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,8 +144,16 @@ def choose(  # noqa: PLR0913 - one flat list of what the choice depends on, all 
                 return _lent(module, sample, known, cache, lengths=lengths), known
         if known is not None:
             _memory.forget(cache, asked.key())
-    sizes = {"torch": min(size, TORCH_BATCH)} if batch is None and asked.device == "cpu" and not lengths else {}
-    trial = _Trial(module, sample[:size], batch=size, sizes=sizes, device=asked.device, cache=cache, lengths=lengths)
+    fewer = batch is None and asked.device == "cpu" and not lengths
+    trial = _Trial(
+        module,
+        sample[:size],
+        batch=size,
+        torch_batch=min(size, TORCH_BATCH) if fewer else size,
+        device=asked.device,
+        cache=cache,
+        lengths=lengths,
+    )
     choice = trial.forced(asked) if asked.runtime != "auto" else trial.fastest(expected)
     compiled = trial.ready.pop(f"{choice.runtime}:{choice.precision}")
     trial.close()
@@ -206,7 +213,7 @@ class _Trial:
         sample: np.ndarray,
         *,
         batch: int,
-        sizes: Mapping[str, int],
+        torch_batch: int,
         device: str,
         cache: Path | None,
         lengths: bool = False,
@@ -214,8 +221,7 @@ class _Trial:
         self.module = module
         self.sample = sample
         self.batch = batch
-        self.sizes = sizes
-        """By runtime, where it is not ``batch``."""
+        self.torch_batch = torch_batch
         self.device = device
         self.cache = cache
         self.lengths = lengths
@@ -251,7 +257,7 @@ class _Trial:
         return result
 
     def _size(self, name: str) -> int:
-        return self.sizes.get(name, self.batch)
+        return self.torch_batch if name == "torch" else self.batch
 
     def _try(self, name: str, precision: str) -> bool:
         """Try a candidate; say whether it runs and agrees, and note why not."""
