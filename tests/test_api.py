@@ -1,6 +1,9 @@
 """The verbs in Python: the same body as the command line, with models and values instead of folders and words."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -175,6 +178,13 @@ def test_what_is_refused_is_refused_before_any_work(photos, tmp_path):
         with pytest.raises(GraftError):
             api.fit(source, listener=listener, **QUICK | wrong)
     assert told == []
+
+
+@pytest.mark.parametrize(("given", "used"), [({}, "10000"), ({"GOMP_SPINCOUNT": "7"}, "7")])
+def test_threads_that_wait_leave_their_core_soon_unless_a_person_says_how_long(given, used):
+    environment = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"} | given
+    words = [sys.executable, "-c", "import graft, os; print(os.environ['GOMP_SPINCOUNT'])"]
+    assert subprocess.run(words, env=environment, capture_output=True, text=True, check=True).stdout.strip() == used
 
 
 def test_random_numbers_of_the_caller_are_left_alone(home):

@@ -9,7 +9,6 @@ import numpy as np
 from graft import runtimes
 from graft.backbones import Backbone
 from graft.features.activations import StoredActivations
-from graft.features.extras import Extras
 from graft.features.passing import Overflow, Pass
 from graft.features.prefix import Prefix
 from graft.features.store import Store
@@ -84,18 +83,16 @@ def extract(  # noqa: PLR0913 - one flat list of what the values depend on, all 
         device=device,
         runtime=runtime,
     )
-    extras = Extras(store, prefix.preprocess, also, hashes)
     try:
-        passed = Pass(prefix, examples, hashes, counts, extras, progress).run()
+        passed = Pass(prefix, examples, hashes, counts, also, progress).run()
     except Overflow:
         prefix.keep_float32()
-        passed = Pass(prefix, examples, hashes, counts, extras, progress).run()
-    hashed, measures = extras.read()
+        passed = Pass(prefix, examples, hashes, counts, also, progress).run()
     return Extraction(
         activations=StoredActivations(passed.shelf, passed.places),
         failed=passed.failed,
-        perceptual_hashes=hashed,
-        measures=measures,
+        perceptual_hashes=passed.perceptual_hashes,
+        measures=passed.measures,
         choice=passed.choice,
         device=passed.choice.device if passed.choice else runtimes.resolve_device(device),
         computed=passed.computed,

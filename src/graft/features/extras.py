@@ -6,7 +6,6 @@ import numpy as np
 
 from graft.errors import SettingError, must
 from graft.features.decoding import Decoded
-from graft.features.keys import record_key
 from graft.features.shelf import Shelf
 from graft.features.store import Store
 from graft.preprocess import Preprocess, descriptors
@@ -21,10 +20,11 @@ AT_ONCE = 64
 class Extras:
     """The shelves of what was asked for, and what they lack of some inputs."""
 
-    def __init__(self, store: Store, preprocess: Preprocess, also: Sequence[str], hashes: Sequence[str]) -> None:
+    def __init__(self, store: Store, preprocess: Preprocess, also: Sequence[str], keys: np.ndarray) -> None:
         self.preprocess = preprocess
         self._waiting: list[Decoded] = []
-        self.keys = keys_of_plain(hashes)
+        self.keys = keys
+        """Of view 0, uint8 (n, 32)."""
         self.shelves: dict[str, Shelf] = {}
         for kind in also:
             form, shape = _form(kind, preprocess)
@@ -76,9 +76,3 @@ def _form(kind: str, preprocess: Preprocess) -> tuple[int, tuple[int, ...]]:
         wanted = f"made of what is stored of {preprocess.modality}"
         raise SettingError(must("also", wanted, repr(kind), "Leave it out"))
     return descriptor.form, (descriptor.width(preprocess),)
-
-
-def keys_of_plain(hashes: Sequence[str]) -> np.ndarray:
-    """Return the keys uint8 (n, 32) of view 0."""
-    keys = [record_key(one, augmentation="none", view=0, seed=0) for one in hashes]
-    return np.stack(keys) if keys else np.zeros((0, 32), np.uint8)

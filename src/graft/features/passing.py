@@ -39,6 +39,9 @@ class Passed:
     computed: int
     lost: int
     """Views of failed inputs."""
+    perceptual_hashes: np.ndarray | None
+    measures: Mapping[str, np.ndarray]
+    """By descriptor."""
     seconds: Mapping[str, float]
 
 
@@ -61,16 +64,16 @@ class Pass:
         examples: Sequence[Example],
         hashes: Sequence[str],
         counts: np.ndarray,
-        extras: Extras,
+        also: Sequence[str],
         progress: Progress,
     ) -> None:
         self.what = what
         self.examples = examples
         self.hashes = hashes
         self.counts = counts
-        self.extras = extras
         self.progress = progress
         self.keys = what.keys(hashes, counts)
+        self.extras = Extras(what.store, what.preprocess, also, self.keys[:, 0])
         self.asked = np.arange(self.keys.shape[1])[None, :] < counts[:, None]
         self.tally = _Tally()
         self.choice: Choice | None = None
@@ -288,6 +291,7 @@ class Pass:
         places = self._find(shelf)
         failed = {row: self.tally.failed[one] for row, one in enumerate(self.hashes) if one in self.tally.failed}
         lost = int((self.asked & (places < 0)).sum())
+        perceptual_hashes, measures = self.extras.read()
         return Passed(
             shelf=shelf,
             places=places,
@@ -295,6 +299,8 @@ class Pass:
             choice=self.choice,
             computed=self.tally.computed,
             lost=lost,
+            perceptual_hashes=perceptual_hashes,
+            measures=measures,
             seconds=dict(self.tally.seconds),
         )
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from graft.backbones import Backbone
-from graft.features.extras import keys_of_plain
 from graft.features.keys import record_key
 from graft.features.shelf import Shelf
 from graft.features.store import Store
@@ -83,10 +82,10 @@ class Prefix:
         """Return the records' keys, uint8 (n, views, 32)."""
         most = int(counts.max(initial=1))
         keys = np.zeros((len(hashes), most, 32), np.uint8)
-        keys[:, 0] = keys_of_plain(hashes)
         # The changes that a name such as "photos" stands for, so that it can be given another meaning.
         changes = ",".join(self.preprocess.check_augmentation(self.augmentation)) if most > 1 else "none"
         for row, content in enumerate(hashes):
+            keys[row, 0] = record_key(content, augmentation="none", view=0, seed=0)
             for view in range(1, counts[row]):
                 keys[row, view] = record_key(content, augmentation=changes, view=view, seed=self.seed)
         return keys
