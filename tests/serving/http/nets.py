@@ -19,6 +19,7 @@ from graft.doubt import kept
 from graft.doubt.judging import Calibration, Doubt, Reference
 from graft.doubt.likeness import Nearest
 from graft.exemplars import NAME, Exemplars, write
+from graft.preprocess import descriptors
 from graft.preprocess.image import Image
 from graft.preprocess.text import Text
 from graft.serving.http import Limits, Place
@@ -30,6 +31,13 @@ from graft.serving.http.keys import Keys, fingerprint
 from graft.serving.http.prepare import Source
 
 KEY = "the-right-key"
+FORM = Image(size=(16, 16), resize=16)
+HOG = descriptors.named("hog").width(FORM)
+SMALL = 0.02
+BLOCKS = [
+    {"kind": "numbers", "name": "price", "mean": 2.0, "deviation": 4.0, "width": 2, "factor": 1.0},
+    {"kind": "descriptor", "name": "hog", "width": HOG, "factor": 0.5},
+]
 COLOURS = {"red": (200, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 200)}
 
 
@@ -118,6 +126,23 @@ def colour_net(file, *, classes=tuple(COLOURS), sharp=8.0, doubts=False, example
         labels = [name for name in COLOURS for _ in range(2)]
         says.setdefault("files", {}).update(exemplary(file, np.array(shades) / 255, labels, pictures=pictures))
     return saved(file, nodes, given, constants, says)
+
+
+def priced_net(file, blocks=BLOCKS):
+    """Write a network of pictures whose logits are the first of what is beside them, and the sum of all of it."""
+    width = sum(one["width"] for one in blocks)
+    nodes = [
+        helper.make_node("Cast", ["input"], ["wide"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["wide", "axes"], ["means"], keepdims=0),
+        helper.make_node("Concat", ["means", "beside"], ["features"], axis=1),
+        helper.make_node("MatMul", ["beside", "weights"], ["logits"]),
+    ]
+    weights = np.full((width, 2), SMALL, np.float32)
+    weights[1:, 0] = 0
+    constants = {"axes": np.array([2, 3], np.int64), "weights": weights}
+    given = helper.make_tensor_value_info("input", TensorProto.UINT8, ["batch", 3, 16, 16])
+    beside = helper.make_tensor_value_info("beside", TensorProto.FLOAT, ["batch", width])
+    return saved(file, nodes, [given, beside], constants, {**told(FORM, ("price", "all")), "beside": blocks})
 
 
 def letter_net(file, *, examples=False):

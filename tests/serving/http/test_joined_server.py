@@ -1,5 +1,6 @@
 """Models with columns and descriptors beside the network, served: answered as by the model itself, or refused."""
 
+import base64
 import csv
 import json
 
@@ -10,44 +11,16 @@ pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
 pytest.importorskip("onnx", reason="the extra `onnx` is not installed")
 pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
 
-from nets import picture, running, saved, spotted, told
-from onnx import TensorProto, helper
+from nets import BLOCKS, FORM, HOG, SMALL, picture, priced_net, running, spotted
 
 import graft as library
 import tiny_transformers
 from graft.errors import ArtifactError
 from graft.fusion import Beside
-from graft.preprocess import descriptors
-from graft.preprocess.image import Image
 from graft.serving.http import runners
 from graft.serving.http.exported import LEARNED, opened
 from graft.types import Example
 from quick_fit import one_thread, run_graft
-
-FORM = Image(size=(16, 16), resize=16)
-HOG = descriptors.named("hog").width(FORM)
-SMALL = 0.02
-BLOCKS = [
-    {"kind": "numbers", "name": "price", "mean": 2.0, "deviation": 4.0, "width": 2, "factor": 1.0},
-    {"kind": "descriptor", "name": "hog", "width": HOG, "factor": 0.5},
-]
-
-
-def priced_net(file):
-    """Write a network of pictures whose logits are the price, and the sum of all that is beside it."""
-    width = HOG + 2
-    nodes = [
-        helper.make_node("Cast", ["input"], ["wide"], to=TensorProto.FLOAT),
-        helper.make_node("ReduceMean", ["wide", "axes"], ["means"], keepdims=0),
-        helper.make_node("Concat", ["means", "beside"], ["features"], axis=1),
-        helper.make_node("MatMul", ["beside", "weights"], ["logits"]),
-    ]
-    weights = np.full((width, 2), SMALL, np.float32)
-    weights[1:, 0] = 0
-    constants = {"axes": np.array([2, 3], np.int64), "weights": weights}
-    given = helper.make_tensor_value_info("input", TensorProto.UINT8, ["batch", 3, 16, 16])
-    beside = helper.make_tensor_value_info("beside", TensorProto.FLOAT, ["batch", width])
-    return saved(file, nodes, [given, beside], constants, {**told(FORM, ("price", "all")), "beside": BLOCKS})
 
 
 def wanted(content, price):
@@ -112,13 +85,60 @@ def test_one_input_of_several_without_its_column_is_told_of_alone(client):
     first, second = client.post("/predict", json=asked).json()["predictions"]
     assert "'price'" in first["error"]
     assert "'price'" not in second["error"]
-    assert client.get("/models").json()["models"][0]["columns"] == ["price"]
+    assert client.get("/models").json()["models"][0]["columns"] == [{"name": "price", "kind": "numbers", "known": []}]
 
 
 def test_a_tensor_is_not_taken(client):
     tensor = {"name": "input", "datatype": "UINT8", "shape": [1, 3, 16, 16], "data": [0] * 768}
     assert client.post("/v2/models/priced/infer", json={"inputs": [tensor]}).status_code == 400
-    assert [one["name"] for one in client.get("/v2/models/priced").json()["inputs"]] == ["content"]
+
+
+def v2(content=None, **columns):
+    """Return a request of the Open Inference Protocol: two pictures, with columns beside them."""
+    coded = [base64.b64encode(one).decode() for one in content or (spotted(), picture())]
+    pictures = {"name": "content", "datatype": "BYTES", "shape": [2], "data": coded}
+    return {
+        "inputs": [
+            {**pictures, "parameters": {"content_type": "base64"}},
+            *(
+                {"name": f"columns.{name}", "datatype": "FP64", "shape": [2], "data": data}
+                for name, data in columns.items()
+            ),
+        ]
+    }
+
+
+def test_columns_have_tensors_of_their_own_in_the_open_protocol(client):
+    inputs = client.get("/v2/models/priced").json()["inputs"]
+    assert [(one["name"], one["datatype"]) for one in inputs] == [("content", "BYTES"), ("columns.price", "FP64")]
+    reply = client.post("/v2/models/priced/infer", json=v2(price=[6, None]))
+    found = np.reshape(next(one["data"] for one in reply.json()["outputs"] if one["name"] == "logits"), (2, 2))
+    want = [wanted(spotted(), "6"), wanted(picture(), None)]
+    assert np.allclose(found, want, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("columns", "status", "sentence"),
+    [
+        ({}, 422, "columns.price"),
+        ({"price": [1, 2], "shop": [1, 2]}, 422, "columns.price"),
+        ({"price": [1]}, 400, "2 values"),
+        ({"price": "12"}, 400, "2 values"),
+        ({"price": [1, [2]]}, 400, "words or numbers"),
+        ({"price": [1, "dear"]}, 422, "a number"),
+    ],
+)
+def test_columns_in_the_open_protocol_that_are_not_those_of_the_fit(client, columns, status, sentence):
+    reply = client.post("/v2/models/priced/infer", json=v2(**columns))
+    assert (reply.status_code, sentence in reply.json()["message"]) == (status, True), reply.text
+
+
+def test_a_column_given_twice_is_refused(client):
+    asked = v2(price=[1, 2])
+    asked["inputs"].append(asked["inputs"][1])
+    assert client.post("/v2/models/priced/infer", json=asked).status_code == 422
+    asked["inputs"] = asked["inputs"][1:]
+    assert client.post("/v2/models/priced/infer", json=asked).status_code == 400
 
 
 def test_every_runtime_gives_the_same(priced):

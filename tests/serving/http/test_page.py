@@ -10,10 +10,11 @@ pytest.importorskip("onnx", reason="the extra `onnx` is not installed")
 pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-from nets import KEY, colour_net, letter_net, picture, running, spotted  # noqa: E402
+from nets import BLOCKS, KEY, colour_net, letter_net, picture, priced_net, running, spotted  # noqa: E402
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 PHONE = {"width": 390, "height": 844}
+SHOP = {"kind": "categories", "name": "shop", "known": ["corner", "market"], "width": 4, "factor": 9.0}
 DROP = """([name, type, data]) => {
   const bytes = Uint8Array.from(atob(data), letter => letter.charCodeAt(0)), carried = new DataTransfer();
   carried.items.add(new File([bytes], name, { type }));
@@ -29,6 +30,7 @@ def address(tmp_path_factory):
     sources = {
         "colours": colour_net(home / "colours.onnx", examples=True),
         "letters": letter_net(home / "letters.onnx", examples=True),
+        "priced": priced_net(home / "priced.onnx", [*BLOCKS, SHOP]),
     }
     with running(sources, bytes=200_000) as (client, _):
         yield str(client.base_url).rstrip("/")
@@ -163,3 +165,34 @@ def test_training_examples_are_shown_beside_the_answer(page, address):
     playwright.expect(page.locator("#likes q").first).to_contain_text("where is my parcel")
     assert page.locator("#likes img").count() == 0
     assert fits(page)
+
+
+def test_columns_have_fields_and_a_changed_one_is_asked_again(page, address):
+    page.goto(f"{address}/#{KEY}")
+    page.wait_for_selector("#drop")
+    assert page.locator("#cells").is_hidden()
+    page.select_option("#models", "priced")
+    assert page.locator("#fields label span").all_inner_texts() == ["price", "shop"]
+    assert page.locator("#fields datalist option").evaluate_all("all => all.map(one => one.value)") == [
+        "corner",
+        "market",
+    ]
+    price, shop = page.locator("#fields input").all()
+    price.fill("6")
+    shop.fill("market")
+    dropped(page, "green.png", "image/png", picture("green"))
+    playwright.expect(page.locator("#label")).to_have_text("all")
+    sure = page.inner_text("#sure")
+    price.fill("dear")
+    price.press("Enter")
+    playwright.expect(page.locator("#trouble")).to_contain_text("a number")
+    assert page.locator("#answer").is_hidden()
+    price.fill("")
+    price.press("Tab")
+    playwright.expect(page.locator("#answer")).to_be_visible()
+    playwright.expect(page.locator("#sure")).not_to_have_text(sure)
+    page.click("#explain")
+    page.wait_for_selector("#meaning:not(:empty)")
+    assert fits(page)
+    page.select_option("#models", "letters")
+    assert page.locator("#cells").is_hidden()

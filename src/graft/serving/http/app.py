@@ -136,7 +136,7 @@ def _described(served: Served) -> dict[str, Any]:
         "runtime": served.runner.name,
         "limits": {"bytes": served.limits.bytes, "pixels": served.limits.pixels, "seconds": served.limits.seconds},
         "report": served.report is not None,
-        "columns": list(served.columns),
+        "columns": served.columns_told,
         "abstains": served.watching is not None,
         "examples": 0 if served.exemplars is None else len(served.exemplars.labels),
     }

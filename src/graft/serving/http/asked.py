@@ -151,8 +151,13 @@ def _cells(plain: object) -> dict[str, str | None]:
     """Return the cells of further columns as a table would hold them. Raises Refused."""
     if not isinstance(plain, dict):
         raise Refused(400, 'columns must be an object such as {"price": 3.5}. Got another value. Name each column.')
+    return {name: cells(name, [value])[0] for name, value in plain.items()}
+
+
+def cells(name: str, values: list[Any]) -> list[str | None]:
+    """Return values of one column as a table would hold them. Raises Refused."""
     try:
-        return {name: data.cells_of(name[:60], [value])[0] for name, value in plain.items()}
+        return list(data.cells_of(name[:60], values))
     except DataError as error:
         raise Refused(400, str(error)) from None
 

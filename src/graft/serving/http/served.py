@@ -12,6 +12,7 @@ from graft.doubt.judging import Verdict
 from graft.errors import ArtifactError, GraftError, UnreadableInputError, must
 from graft.exemplars import Exemplars
 from graft.fusion import Beside
+from graft.fusion.beside import DESCRIPTOR
 from graft.preprocess import Preprocess
 from graft.serving.http.batching import Batcher
 from graft.serving.http.exported import Exported, joined, opened
@@ -26,6 +27,8 @@ from graft.types import Example
 
 TOP = 5
 """Classes that an answer tells, the most probable first."""
+KNOWN = 100
+"""Categories of a column that are told, so that a person may choose."""
 
 
 @dataclass(frozen=True)
@@ -224,6 +227,13 @@ class Served:
     def columns(self) -> tuple[str, ...]:
         """The further columns that the model takes."""
         return () if self.beside is None else self.beside.columns
+
+    @property
+    def columns_told(self) -> list[dict[str, Any]]:
+        """Of each such column its name, whether it holds ``numbers`` or ``categories``, and some of the latter."""
+        blocks = () if self.beside is None else self.beside.blocks
+        columns = [one.to_json() for one in blocks if one.kind != DESCRIPTOR]
+        return [{"name": one["name"], "kind": one["kind"], "known": one.get("known", [])[:KNOWN]} for one in columns]
 
     def check(self, cells: Mapping[str, str | None]) -> None:
         """Raise Refused where an input comes with other columns than the model takes."""

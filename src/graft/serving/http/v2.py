@@ -1,6 +1,7 @@
 """The Open Inference Protocol, version 2, over HTTP: github.com/kserve/open-inference-protocol."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,9 @@ from graft.serving.http.served import Input, Outcome, Served, refusal
 TYPES = {"uint8": "UINT8", "float32": "FP32"}
 """Tensors that are taken as they are; tokens are not, since a number that no vocabulary has reads past its end."""
 BYTES = "BYTES"
+COLUMN = "columns."
+"""Before the name of a column of a table, which so is no other tensor's."""
+CELLS = {"numbers": "FP64", "categories": BYTES}
 
 
 def routes(app: FastAPI, house: House) -> None:
@@ -74,7 +78,14 @@ def _described(served: Served) -> dict[str, Any]:
         "name": served.name,
         "versions": [served.version],
         "platform": served.runner.name.replace(" ", "_"),
-        "inputs": [*tensors, {"name": "content", "datatype": BYTES, "shape": [-1]}],
+        "inputs": [
+            *tensors,
+            {"name": "content", "datatype": BYTES, "shape": [-1]},
+            *(
+                {"name": COLUMN + one["name"], "datatype": CELLS[one["kind"]], "shape": [-1]}
+                for one in served.columns_told
+            ),
+        ],
         "outputs": [
             {"name": "label", "datatype": BYTES, "shape": [-1]},
             {"name": "probability", "datatype": "FP64", "shape": [-1]},
@@ -84,11 +95,35 @@ def _described(served: Served) -> dict[str, Any]:
 
 
 def _inputs(served: Served, plain: dict[str, Any]) -> list[Input]:
-    """Return the inputs of a request: ``content`` with texts or base64, or the network's own tensor. Raises Refused."""
+    """Return the inputs of a request: ``content`` with texts or base64, or the network's own tensor. Raises Refused.
+
+    Beside it stands a tensor for each column of a table that the model takes.
+    """
     tensors = plain.get("inputs")
-    if not isinstance(tensors, list) or len(tensors) != 1 or not isinstance(tensors[0], dict):
-        raise Refused(400, "inputs must be a list of one tensor. Got something else. See /v2/models/NAME.")
-    tensor = tensors[0]
+    if not isinstance(tensors, list) or not all(isinstance(one, dict) for one in tensors):
+        raise Refused(400, "inputs must be a list of tensors. Got something else. See /v2/models/NAME.")
+    columns = [one for one in tensors if str(one.get("name")).startswith(COLUMN)]
+    others = [one for one in tensors if one not in columns]
+    if len(others) != 1:
+        wanted = "one tensor, and perhaps one a column"
+        raise Refused(400, f"inputs must be {wanted}. Got {len(others)} beside the columns. See /v2/models/NAME.")
+    inputs = _given(served, others[0])
+    cells = {one["name"].removeprefix(COLUMN): _cells(one, len(inputs)) for one in columns}
+    if sorted(cells) != sorted(served.columns) or len(cells) < len(columns):
+        wanted = ", ".join(COLUMN + one for one in served.columns) or "no columns"
+        raise Refused(422, f"Beside it inputs must have {wanted}, each once. Got others. See /v2/models/{served.name}.")
+    return [replace(one, cells={name: cells[name][row] for name in cells}) for row, one in enumerate(inputs)]
+
+
+def _cells(tensor: dict[str, Any], count: int) -> list[str | None]:
+    """Return a column's cells, as many as there are inputs; null is an empty one. Raises Refused."""
+    values = tensor.get("data")
+    if not isinstance(values, list) or tensor.get("shape") not in ([count], [count, 1]) or len(values) != count:
+        raise Refused(400, f"A column must have {count} values, as its shape says, one an input. Got something else.")
+    return asked.cells(str(tensor["name"]), values)
+
+
+def _given(served: Served, tensor: dict[str, Any]) -> list[Input]:
     name, kind, shape, data = (tensor.get(key) for key in ("name", "datatype", "shape", "data"))
     if not isinstance(data, list) or not isinstance(shape, list) or not all(type(one) is int for one in shape):
         raise Refused(400, "A tensor must have a name, a datatype, a shape and its data. Got something else.")

@@ -12,6 +12,7 @@ const SAY = {
     large: (a, b) => `The file has ${a}, and the server takes ${b} at most.`, gone: "The server does not answer.",
     facts: (s, v) => `Answered in ${s} ms · version ${v}`, about: (n, r) => `${n} · ${r}`, pasted: "pasted", recorded: "recording",
     explain: "What does the answer hang on?", looking: "Looking…", noPart: "No single part decides the answer.",
+    cells: "What else is known", empty: "Leave empty what is not known.",
     near: "Most like it among the kept training examples", cosine: value => `Cosine of the features: ${value}`,
     meaning: {
       places: "What the network saw. Where it is bright, hiding a part costs the answer the most.",
@@ -30,6 +31,7 @@ const SAY = {
     large: (a, b) => `文件大小为 ${a}，服务器最多接受 ${b}。`, gone: "服务器没有响应。",
     facts: (s, v) => `用时 ${s} 毫秒 · 版本 ${v}`, about: (n, r) => `${n} · ${r}`, pasted: "粘贴的内容", recorded: "录音",
     explain: "答案的依据是什么？", looking: "正在分析…", noPart: "没有哪一部分单独决定答案。",
+    cells: "其他已知信息", empty: "未知的可以留空。",
     near: "所保留的训练样本中最相似的", cosine: value => `特征的余弦相似度：${value}`,
     meaning: {
       places: "这是网络看到的内容。越亮的地方，遮住后对答案影响越大。",
@@ -39,7 +41,7 @@ const SAY = {
   },
 };
 const $ = id => document.getElementById(id);
-const state = { language: "en", models: [], model: null, key: "", recorder: null, address: null, last: null, asked: null, why: null };
+const state = { language: "en", models: [], model: null, key: "", recorder: null, address: null, last: null, input: null, asked: null, why: null };
 const say = name => SAY[state.language][name];
 const kept = { // Private windows may refuse to store.
   get: name => { try { return sessionStorage.getItem(name); } catch { return null; } },
@@ -106,11 +108,12 @@ async function enter() {
 function choose(name) {
   state.model = state.models.find(one => one.name === name);
   clear();
+  fields();
   dress();
 }
 
 function clear() {
-  state.last = state.why = null;
+  state.last = state.why = state.input = null;
   $("why").hidden = true;
   $("answer").hidden = true;
   $("shown").replaceChildren();
@@ -132,6 +135,42 @@ function dress() {
   $("report").hidden = !report;
 }
 
+// A field for each column of a table that the model takes beside the input.
+function fields() {
+  const { columns } = state.model;
+  $("cells").hidden = !columns.length;
+  $("fields").replaceChildren(...columns.map(({ name, kind, known }, place) => {
+    const label = document.createElement("label"), title = document.createElement("span"), field = document.createElement("input");
+    write(title, name);
+    field.autocomplete = "off";
+    if (kind === "numbers") field.inputMode = "decimal";
+    label.append(title, field);
+    if (known.length) {
+      const list = document.createElement("datalist");
+      list.id = `known-${place}`;
+      list.append(...known.map(one => new Option(one)));
+      field.setAttribute("list", list.id);
+      label.append(list);
+    }
+    return label;
+  }));
+}
+
+// What is asked: an input, with what stands beside it now. What is no number is left to the server to tell of.
+function body({ file, name, text }) {
+  const given = [...$("fields").querySelectorAll("input")].map(field => field.value.trim());
+  const values = state.model.columns.map(({ name, kind }, place) => {
+    const value = given[place], number = kind === "numbers" && Number.isFinite(Number(value));
+    return [name, value === "" ? null : number ? Number(value) : value];
+  });
+  const columns = values.length ? { columns: Object.fromEntries(values) } : {};
+  if (!file) return { body: JSON.stringify({ text, ...columns }), headers: { "Content-Type": "application/json" } };
+  const form = new FormData();
+  form.append("file", file, name);
+  if (values.length) form.append("columns", JSON.stringify(columns.columns));
+  return { body: form };
+}
+
 const size = bytes => bytes < 1e6 ? `${(bytes / 1e3).toFixed(0)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 const percent = share => `${(100 * share).toFixed(1)} %`;
 
@@ -141,9 +180,7 @@ async function take(file, name) {
   const most = state.model.limits.bytes;
   if (file.size > most - 4096) return trouble(say("large")(size(file.size), size(most)));
   preview(file);
-  const form = new FormData();
-  form.append("file", file, name || file.name || say("pasted"));
-  await predict({ body: form }, name || file.name || say("pasted"));
+  await predict({ file, name: name || file.name || say("pasted") });
 }
 
 function preview(file) {
@@ -160,7 +197,9 @@ function preview(file) {
   $("drop").classList.add("full");
 }
 
-async function predict(options, name) {
+async function predict(input) {
+  const options = body(input);
+  state.input = input;
   $("work").classList.add("busy");
   trouble();
   const start = performance.now();
@@ -173,7 +212,7 @@ async function predict(options, name) {
     state.why = null;
     $("why").hidden = true;
     $("explain").hidden = false;
-    remember(name, show(...state.last));
+    remember(input.name || input.text.slice(0, 80), show(...state.last));
   } catch (fault) {
     $("answer").hidden = true;
     if (fault.status === 401) { state.key = ""; enter(); }
@@ -358,9 +397,11 @@ function listen() {
   $("key").addEventListener("input", () => trouble());
   $("words").addEventListener("submit", event => {
     event.preventDefault();
-    const text = $("text").value;
-    predict({ body: JSON.stringify({ text }), headers: { "Content-Type": "application/json" } }, text.slice(0, 80));
+    predict({ text: $("text").value });
   });
+  // What is changed there is asked again; Enter alone must not send the form.
+  $("cells").addEventListener("submit", event => event.preventDefault());
+  $("cells").addEventListener("change", () => { if (state.input) predict(state.input); });
   $("text").addEventListener("keydown", event => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) $("words").requestSubmit();
   });
