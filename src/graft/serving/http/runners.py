@@ -23,7 +23,7 @@ GAIN = 1.15
 """Batches are only worth their wait, and the memory of a second form, from this ratio of throughputs on."""
 TURNS = 3
 """How often two forms are timed in turn: one noisy moment must not decide."""
-MEASURED = 0.15
+MEASURED = 0.1
 """Seconds that each candidate is timed for."""
 Outputs = tuple[np.ndarray, ...]
 
