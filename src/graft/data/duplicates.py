@@ -20,7 +20,7 @@ from graft.data.dataset import count
 from graft.errors import DataError, must
 from graft.types import Alike, Finding, Part
 
-BLOCK = 1024
+BLOCK = 512
 """Rows compared at a time: the largest array is BLOCK x BLOCK, whatever n is."""
 STEADY = 20
 """The mean of few inputs is their common look: it is taken out by n / (n + STEADY)."""
