@@ -196,3 +196,26 @@ def test_columns_have_fields_and_a_changed_one_is_asked_again(page, address):
     assert fits(page)
     page.select_option("#models", "letters")
     assert page.locator("#cells").is_hidden()
+
+
+def test_an_answer_that_comes_after_a_later_question_is_not_shown(page, address):
+    page.goto(f"{address}/#{KEY}")
+    page.wait_for_selector("#drop")
+    slow = []
+
+    def hold_the_first(route):
+        if slow:
+            route.continue_()
+        else:
+            slow.append(route)
+
+    page.route("**/predict*", hold_the_first)
+    dropped(page, "green.png", "image/png", picture("green"))
+    page.wait_for_function("document.querySelector('#work').classList.contains('busy')")
+    dropped(page, "blue.png", "image/png", picture("blue"))
+    playwright.expect(page.locator("#label")).to_have_text("blue")
+    with page.expect_response("**/predict*"):
+        slow[0].continue_()
+    page.wait_for_timeout(300)
+    assert page.inner_text("#label") == "blue"
+    assert page.locator("#past li").count() == 1

@@ -41,7 +41,7 @@ const SAY = {
   },
 };
 const $ = id => document.getElementById(id);
-const state = { language: "en", models: [], model: null, key: "", recorder: null, address: null, last: null, input: null, asked: null, why: null };
+const state = { language: "en", models: [], model: null, key: "", recorder: null, address: null, last: null, input: null, turn: null, asked: null, why: null };
 const say = name => SAY[state.language][name];
 const kept = { // Private windows may refuse to store.
   get: name => { try { return sessionStorage.getItem(name); } catch { return null; } },
@@ -113,7 +113,7 @@ function choose(name) {
 }
 
 function clear() {
-  state.last = state.why = state.input = null;
+  state.last = state.why = state.input = state.turn = null;
   $("why").hidden = true;
   $("answer").hidden = true;
   $("shown").replaceChildren();
@@ -198,7 +198,7 @@ function preview(file) {
 }
 
 async function predict(input) {
-  const options = body(input);
+  const options = body(input), turn = state.turn = {}; // What is asked later makes earlier answers old.
   state.input = input;
   $("work").classList.add("busy");
   trouble();
@@ -207,6 +207,7 @@ async function predict(input) {
     const near = state.model.examples ? "&nearest=3" : "";
     const reply = await ask(`predict?model=${encodeURIComponent(state.model.name)}${near}`, { method: "POST", ...options });
     const told = await reply.json(), took = Math.round(performance.now() - start);
+    if (turn !== state.turn) return;
     state.last = [told.predictions[0], took, told.version];
     state.asked = options;
     state.why = null;
@@ -214,10 +215,11 @@ async function predict(input) {
     $("explain").hidden = false;
     remember(input.name || input.text.slice(0, 80), show(...state.last));
   } catch (fault) {
+    if (turn !== state.turn) return;
     $("answer").hidden = true;
     if (fault.status === 401) { state.key = ""; enter(); }
     trouble(fault.message);
-  } finally { $("work").classList.remove("busy"); }
+  } finally { if (turn === state.turn || !state.turn) $("work").classList.remove("busy"); }
 }
 
 function show(one, took, version) {
