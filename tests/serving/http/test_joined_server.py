@@ -93,9 +93,9 @@ def test_a_tensor_is_not_taken(client):
     assert client.post("/v2/models/priced/infer", json={"inputs": [tensor]}).status_code == 400
 
 
-def v2(content=None, **columns):
+def v2(**columns):
     """Return a request of the Open Inference Protocol: two pictures, with columns beside them."""
-    coded = [base64.b64encode(one).decode() for one in content or (spotted(), picture())]
+    coded = [base64.b64encode(one).decode() for one in (spotted(), picture())]
     pictures = {"name": "content", "datatype": "BYTES", "shape": [2], "data": coded}
     return {
         "inputs": [

@@ -102,8 +102,10 @@ def _inputs(served: Served, plain: dict[str, Any]) -> list[Input]:
     tensors = plain.get("inputs")
     if not isinstance(tensors, list) or not all(isinstance(one, dict) for one in tensors):
         raise Refused(400, "inputs must be a list of tensors. Got something else. See /v2/models/NAME.")
-    columns = [one for one in tensors if str(one.get("name")).startswith(COLUMN)]
-    others = [one for one in tensors if one not in columns]
+    columns: list[dict[str, Any]] = []
+    others: list[dict[str, Any]] = []
+    for one in tensors:
+        (columns if str(one.get("name")).startswith(COLUMN) else others).append(one)
     if len(others) != 1:
         wanted = "one tensor, and perhaps one a column"
         raise Refused(400, f"inputs must be {wanted}. Got {len(others)} beside the columns. See /v2/models/NAME.")
