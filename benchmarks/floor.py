@@ -21,7 +21,8 @@ from graft import backbones
 from graft.preprocess import Preprocess
 
 BACKBONE = "tf_efficientnet_lite0"
-THREADS = 2
+THREADS = (1, 2)
+"""That decode: a second one gets in the way of the network where one decodes fast enough."""
 AHEAD = 128
 """Photos that may wait, decoded."""
 CLOSE = 0.98
@@ -151,10 +152,10 @@ def _openvino(module: nn.Module, sample: np.ndarray) -> Run:
 # -- both at once -----------------------------------------------------------------------------------------------------
 
 
-def passed(files: list[str], decode: Decode, run: Run | None, batch: int) -> float:
+def passed(files: list[str], decode: Decode, run: Run | None, batch: int, threads: int = 2) -> float:
     """Return the seconds for all files: decoded in threads, run through the network meanwhile."""
     start = time.perf_counter()
-    with ThreadPoolExecutor(THREADS, initializer=_one_core) as pool:
+    with ThreadPoolExecutor(threads, initializer=_one_core) as pool:
         arrays = _ahead(pool, decode, files)
         batches = _batched(arrays, batch)
         count = sum(len(one) for one in (run(batches) if run else batches))
@@ -201,6 +202,8 @@ def _network() -> nn.Module:
 def survey(folder: str, count: int, slow: bool) -> dict[str, Any]:
     """Return the rate of each decoder and route in photos a second, and why a route was left out.
 
+    Of a route it is the rate with as many threads decoding as are best for it, which ``threads`` tells by route.
+
     ``count`` photos are measured; ``slow`` also tries what takes long to compile.
     """
     fits.imports()
@@ -208,6 +211,7 @@ def survey(folder: str, count: int, slow: bool) -> dict[str, Any]:
     decoding = {name: _rate(files, decode, None, 8) for name, decode in decoders().items()}
     decode = decoders()[max(decoding, key=lambda name: decoding[name])]
     rates: dict[str, float] = {}
+    threads: dict[str, int] = {}
     left_out: dict[str, str] = {}
     reference: np.ndarray | None = None
     sample = np.stack([decode(path) for path in files[:8]])
@@ -223,25 +227,27 @@ def survey(folder: str, count: int, slow: bool) -> dict[str, Any]:
             if cosine < CLOSE:
                 left_out[name] = f"cosine {cosine:.3f} to eager torch"
                 continue
-            rates[name] = _rate(files, decode, run, batch)
+            tried = {number: _rate(files, decode, run, batch, number) for number in THREADS}
+            threads[name] = max(tried, key=lambda number: tried[number])
+            rates[name] = tried[threads[name]]
         # A route that is absent or cannot take the network is no fault of the benchmark.
         except Exception as error:
             left_out[name] = str(error).strip().partition("\n")[0][:80] or type(error).__name__
-    return {"decoding": decoding, "rates": rates, "left_out": left_out}
+    return {"decoding": decoding, "rates": rates, "threads": threads, "left_out": left_out}
 
 
-def _rate(files: list[str], decode: Decode, run: Run | None, batch: int) -> float:
-    passed(files[:32], decode, run, batch)
-    return len(files) / min(passed(files, decode, run, batch) for _ in range(2))
+def _rate(files: list[str], decode: Decode, run: Run | None, batch: int, threads: int = 2) -> float:
+    passed(files[:32], decode, run, batch, threads)
+    return len(files) / min(passed(files, decode, run, batch, threads) for _ in range(2))
 
 
-def floor(folder: str, decoder: str, route: str) -> dict[str, float]:
+def floor(folder: str, decoder: str, route: str, threads: int) -> dict[str, float]:
     """Return the seconds of a pass over a folder, and those of all cores; conversion and warm-up do not count."""
     fits.imports()
     files = photos.files(Path(folder))
     make, batch = routes()[route]
     decode = decoders()[decoder]
     run = make(_network(), np.stack([decode(path) for path in files[:batch]]))
-    passed(files[:32], decode, run, batch)
+    passed(files[:32], decode, run, batch, threads)
     worked = time.process_time()
-    return {"seconds": passed(files, decode, run, batch), "cpu": time.process_time() - worked}
+    return {"seconds": passed(files, decode, run, batch, threads), "cpu": time.process_time() - worked}

@@ -50,26 +50,31 @@ def tables(*, quick: bool) -> Iterator[Table]:
     count = 32 if quick else SAMPLE
     found = child.call("benchmarks.floor:survey", folder=small, count=count, slow=not quick)
     decoder, route = (max(found[kind], key=found[kind].get) for kind in ("decoding", "rates"))
+    threads = found["threads"][route]
     rows = [[f"decode and resize only, {name}", f"{rate:.0f}"] for name, rate in found["decoding"].items()]
     rows += [[name, f"{rate:.0f}"] for name, rate in sorted(found["rates"].items(), key=lambda one: one[1])]
     rows += [[name, f"left out: {why}"] for name, why in found["left_out"].items()]
-    notes = [f"The floor: {route}; {decoder}. Each route decodes in 2 threads while the network runs."]
+    decoding = (
+        f"Each route decodes in 1 or 2 threads while the network runs, whichever is faster; this one in {threads}."
+    )
+    notes = [f"The floor: {route}; {decoder}. {decoding}"]
     yield Table("Routes from JPEG to features, EfficientNet-Lite0", ("route", "photos a second"), rows, notes)
     repeats = 1 if quick else 3
-    few = measure(small, decoder, route, repeats)
-    many = measure(large, decoder, route, repeats, earlier=small)
+    few = measure(small, (decoder, route, threads), repeats)
+    many = measure(large, (decoder, route, threads), repeats, earlier=small)
     title = "A fit with the linear probe against the floor"
     yield checks(title, compared(few, many), [COLD, *(line for runs in (few, many) for line in told(runs))])
 
 
-def measure(source: Path, decoder: str, route: str, repeats: int, earlier: Path | None = None) -> Runs:
+def measure(source: Path, how: tuple[str, str, int], repeats: int, earlier: Path | None = None) -> Runs:
     """Take the floor, a cold fit and a warm one in turn, so that all of them meet the same machine.
 
     With ``earlier`` photos also a fit that comes after one of those.
     """
     runs = Runs(len(photos.files(source)))
+    decoder, route, threads = how
     for _ in range(repeats):
-        taken = child.call("benchmarks.floor:floor", folder=source, decoder=decoder, route=route)
+        taken = child.call("benchmarks.floor:floor", folder=source, decoder=decoder, route=route, threads=threads)
         runs.floors.append(taken["seconds"])
         runs.floor_cpu.append(taken["cpu"])
         with child.folder() as cache:

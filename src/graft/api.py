@@ -67,6 +67,7 @@ __all__ = [
 SILENT = Listener()
 
 
+@selection.settled()
 def fit(
     source: str | Path | Dataset,
     *,
@@ -91,8 +92,7 @@ def fit(
     dataset = data.in_form(source, plan.task.form) if isinstance(source, Dataset) else read(source, recipe)
     backbone = selection.network(recipe, dataset.modality)
     selection.check(plan, backbone, recipe.augment)
-    with selection.settled():
-        told, journal = selection.work(recipe, plan, dataset, backbone, listener, start, lessons=target is not None)
+    told, journal = selection.work(recipe, plan, dataset, backbone, listener, start, lessons=target is not None)
     with journal:
         manifest = told.manifest()
         model = Model(artifact.put(told.shipped.assembled, manifest), runtime=recipe.runtime, device=recipe.device)

@@ -30,5 +30,9 @@ def opened(file: Path, key: str, newest: int, *, name: str, what: str, do: str) 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
     """Return vectors (n, d) of length 1; one of length 0 stays as it is."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(lengths, 1e-12))
+    return np.asarray(vectors / np.maximum(lengths(vectors), 1e-12)[:, None])
+
+
+def lengths(vectors: np.ndarray) -> np.ndarray:
+    """Return the lengths (n,) of vectors (n, d), without an array of their size in between, as NumPy's norm makes."""
+    return np.asarray(np.sqrt(np.einsum("nd,nd->n", vectors, vectors)))

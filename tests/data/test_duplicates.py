@@ -103,6 +103,31 @@ def test_blocks_find_what_one_block_finds(monkeypatch):
     assert {one.files for one in data.near_duplicates(*arguments)} == whole
 
 
+def test_rough_cosines_only_show_where_to_look(monkeypatch):
+    features, hashes = made(200)
+    rng = np.random.default_rng(7)
+    # Copies at all distances from the limits, some so near them that a rough cosine is on the wrong side.
+    features[100:] = features[:100] + rng.normal(0, 1, (100, 64)) * np.linspace(0, 1.2, 100)[:, None]
+    asked = []
+
+    def rough(vectors):
+        def products(rows, columns):
+            exact = vectors[rows] @ vectors[columns].T
+            asked.append(exact.size)
+            return exact + rng.choice([-duplicates.SLACK, duplicates.SLACK], exact.shape).astype(np.float32)
+
+        return products
+
+    monkeypatch.setattr(duplicates, "BLOCK", 64)
+    arguments = (features, hashes, ["train"] * 200, names(200), ["a"] * 200)
+    exact, found = (data.near_duplicates(*arguments, rough=one) for one in (None, rough))
+    assert len(exact) > 20 and asked
+    assert [one.files for one in found] == [one.files for one in exact]
+    assert [one.details["similarity"] for one in found] == pytest.approx(
+        [one.details["similarity"] for one in exact], abs=1e-4
+    )
+
+
 def test_thousands_of_equal_inputs_stay_small_in_memory(monkeypatch):
     monkeypatch.setattr(duplicates, "BLOCK", 128)
     features, hashes = made(1500)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from graft.evaluation import intervals
 from graft.evaluation.intervals import bias_corrected, bootstrap_mean, mean_of_shares, resamples, wilson, wilson_limits
 
 
@@ -57,3 +58,14 @@ def test_the_bootstrap_of_a_mean_is_close_to_its_normal_interval():
     assert one.value == items.mean()
     assert one.low == pytest.approx(one.value - 1.96 * error, abs=0.4 * error)
     assert one.high == pytest.approx(one.value + 1.96 * error, abs=0.4 * error)
+
+
+def test_resamples_that_are_kept_are_those_that_would_be_drawn(monkeypatch):
+    kept = list(intervals.resamples(700, 3))
+    assert sum(map(len, kept)) == intervals.RESAMPLES and len(kept) > 1
+    assert not any(one.flags.writeable for one in kept)
+    monkeypatch.setattr(intervals, "KEPT", 0)
+    drawn = list(intervals.resamples(700, 3))
+    assert all(np.array_equal(one, other) for one, other in zip(kept, drawn, strict=True))
+    often = np.concatenate(list(intervals.often_in_resamples(700, 3)))
+    assert np.array_equal(often[0], np.bincount(drawn[0][0], minlength=700))

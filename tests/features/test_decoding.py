@@ -27,17 +27,63 @@ def test_results_come_in_the_order_of_the_jobs():
         assert [one.job.row for one in decoded] == list(range(50))
 
 
-def test_decoding_begins_at_once_and_does_not_run_ahead_of_its_bound(monkeypatch):
+def test_decoding_begins_at_once_and_does_not_run_ahead_of_its_bound():
     item = 3 * 8 * 8
-    monkeypatch.setattr(decoding, "AHEAD_BYTES", 10 * item)
     taken = []
-    with run(jobs(100, taken), threads=2) as decoded:
+    with run(jobs(100, taken), threads=2, ahead=10 * item) as decoded:
         time.sleep(0.05)
         assert len(taken) == 10
         results = iter(decoded)
         for _ in range(5):
             next(results)
         assert len(taken) <= 16
+
+
+def test_less_waits_once_the_network_is_ready(monkeypatch):
+    item = 3 * 8 * 8
+    monkeypatch.setattr(decoding, "STEADY_BYTES", 10 * item)
+    taken = []
+    with run(jobs(200, taken), threads=2, ahead=100 * item) as decoded:
+        assert len(taken) == 100
+        decoded.steady()
+        results = iter(decoded)
+        for _ in range(95):
+            next(results)
+        assert len(taken) <= 110
+        assert 95 + len(list(results)) == 200
+
+
+def test_a_gate_lets_in_as_many_as_it_is_told():
+    gate, inside, most = decoding.Gate(3), [0], [0]
+
+    def work():
+        with gate:
+            inside[0] += 1
+            most[0] = max(most[0], inside[0])
+            time.sleep(0.01)
+            inside[0] -= 1
+
+    for change, expected in ((-5, 1), (1, 2), (5, 3)):
+        gate.change(change)
+        most[0] = 0
+        threads = [threading.Thread(target=work) for _ in range(6)]
+        for one in threads:
+            one.start()
+        for one in threads:
+            one.join()
+        assert most[0] == gate.limit == expected
+
+
+def test_all_threads_decode_where_the_network_waits_and_one_where_it_does_not():
+    with run(jobs(400), Tiny(delay=0.004), threads=3, ahead=3 * 8 * 8 * 20) as decoded:
+        results = iter(decoded)
+        for _ in range(200):
+            next(results)
+        hungry = decoded._gate.limit
+        for _ in range(100):
+            time.sleep(0.01)
+            next(results)
+        assert (hungry, decoded._gate.limit) == (3, 1)
 
 
 def test_torch_keeps_its_threads_here_and_in_threads_to_come():

@@ -8,7 +8,7 @@ import numpy as np
 
 from graft.doubt import sets
 from graft.doubt.judging import UNLIKE, UNSURE, Verdict
-from graft.evaluation.intervals import RESAMPLES, bootstrap_mean, wilson
+from graft.evaluation.intervals import bootstrap_mean, often_in_resamples, wilson
 from graft.types import Estimate
 
 POINTS = 40
@@ -52,10 +52,11 @@ def auroc(usual: np.ndarray, strange: np.ndarray, seed: int = 0) -> Estimate:
     that of a share of which all of the smaller number were seen.
     """
     above = (strange[:, None] > usual) + 0.5 * (strange[:, None] == usual)
-    value, random = float(above.mean()), np.random.default_rng((seed, len(usual)))
-    often = random.multinomial(len(strange), np.full(len(strange), 1 / len(strange)), RESAMPLES)
-    others = random.multinomial(len(usual), np.full(len(usual), 1 / len(usual)), RESAMPLES)
-    draws = np.einsum("bm,mn,bn->b", often, above, others, optimize=True) / (len(strange) * len(usual))
+    value, (m, n) = float(above.mean()), above.shape
+    of_strange, of_usual = (
+        np.concatenate(list(often_in_resamples(size, (seed, which)))) for which, size in enumerate((m, n))
+    )
+    draws = np.einsum("bn,bn->b", of_strange @ above, of_usual) / (m * n)
     low, high = np.quantile(draws, (0.025, 0.975))
     least = min(len(strange), len(usual))
     if value == 1.0:

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from graft.errors import DataError, must
-from graft.evaluation.intervals import Z, resamples, wilson
+from graft.evaluation.intervals import Z, often_in_resamples, wilson
 from graft.types import Estimate, LabelForm
 
 BINS = 15
@@ -123,11 +123,9 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray, *, bins: int = 
     here[np.arange(n), place] = 1
     of_gap, sure_of = here * gap[:, None].astype(np.float32), np.bincount(place, confidence, minlength=bins)
     draws, perfect = [], []
-    for rows in resamples(n, seed):
-        offset = np.arange(len(rows))[:, None] * n
-        often = np.bincount((rows + offset).ravel(), minlength=rows.size).reshape(rows.shape)
+    for often in often_in_resamples(n, seed):
         draws.append(np.abs(often.astype(np.float32) @ of_gap).sum(axis=1) / n)
-        chance = random.random(rows.shape, dtype=np.float32) < confidence
+        chance = random.random(often.shape, dtype=np.float32) < confidence
         perfect.append(np.abs(chance.astype(np.float32) @ here - sure_of).sum(axis=1) / n)
     low, high = np.quantile(np.concatenate(draws), (0.025, 0.975))
     by_chance = value <= np.quantile(np.concatenate(perfect), 0.975)

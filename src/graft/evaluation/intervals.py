@@ -1,6 +1,7 @@
 """Intervals of 95 %: Wilson for shares, a combination of them for means of shares, the bootstrap for the rest."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -10,8 +11,11 @@ from graft.types import Estimate
 Z = float(ndtri(0.975))
 """Half-width of a 95 % interval in standard errors."""
 RESAMPLES = 1000
-_CHUNK = 1 << 20
-"""Indices drawn at a time, so that memory does not grow with the number of resamples."""
+_CHUNK = 1 << 17
+"""Indices drawn at a time: memory does not grow with the number of resamples, and what is made of them stays in the
+caches (of 750 items a million at a time take a third longer)."""
+KEPT = 1 << 21
+"""Indices that are kept, 8 MB, until others are drawn."""
 
 
 def wilson_limits(successes: np.ndarray, trials: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -47,16 +51,36 @@ def mean_of_shares(values: np.ndarray, lows: np.ndarray, highs: np.ndarray) -> t
     return max(0.0, mean - down), min(1.0, mean + up)
 
 
-def resamples(n: int, seed: int, count: int = RESAMPLES) -> Iterator[np.ndarray]:
+def resamples(n: int, seed: int | tuple[int, ...], count: int = RESAMPLES) -> Iterator[np.ndarray]:
     """Yield ``count`` bootstrap samples of n items as blocks of row numbers (block, n).
 
     Items are drawn with replacement from the whole test set, not class by class: the size of each class is part of
     what chance decides.
     """
+    yield from _kept(n, seed, count) if n * count <= KEPT else _drawn(n, seed, count)
+
+
+def _drawn(n: int, seed: int | tuple[int, ...], count: int) -> Iterator[np.ndarray]:
     random = np.random.default_rng(seed)
     block = max(1, min(count, _CHUNK // max(n, 1)))
     for start in range(0, count, block):
         yield random.integers(0, n, (min(block, count - start), n), dtype=np.int32)
+
+
+@lru_cache(maxsize=1)
+def _kept(n: int, seed: int | tuple[int, ...], count: int) -> tuple[np.ndarray, ...]:
+    """Return what ``_drawn`` yields, for several metrics of the same answers."""
+    blocks = tuple(_drawn(n, seed, count))
+    for one in blocks:
+        one.flags.writeable = False
+    return blocks
+
+
+def often_in_resamples(n: int, seed: int | tuple[int, ...], count: int = RESAMPLES) -> Iterator[np.ndarray]:
+    """Yield how often each of n items is in each bootstrap sample that ``resamples`` draws, in blocks (block, n)."""
+    for rows in resamples(n, seed, count):
+        offset = np.arange(len(rows))[:, None] * n
+        yield np.bincount((rows + offset).ravel(), minlength=rows.size).reshape(rows.shape)
 
 
 def bias_corrected(value: float, draws: np.ndarray) -> tuple[float, float]:

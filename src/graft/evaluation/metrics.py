@@ -1,7 +1,8 @@
 """The metrics by name: each turns answers and truth into a value with its 95 % interval."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,11 @@ class Answers:
     def right(self) -> np.ndarray:
         """(n,) float64, 1 where the answer is the truth."""
         return np.asarray(self.predicted == self.targets, np.float64)
+
+    @cached_property
+    def resampled(self) -> tuple[np.ndarray, ...]:
+        """Blocks (3, resamples, C) of the bootstrap: hits, how often a class is the truth, how often the answer."""
+        return tuple(_class_sums(self))
 
 
 def confusion_matrix(targets: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
@@ -114,13 +120,19 @@ def _from_classes(
     In simulations (3 to 77 classes, 40 to 500 items) the bootstrap alone covered 28 to 97 % of the truth, since a
     class without errors has none in any resample; the wider of both covered 87 to 99 %.
     """
+    draws = [score(*sums) for sums in answers.resampled]
+    value = float(values.mean())
+    by_draws, by_shares = bias_corrected(value, np.concatenate(draws)), mean_of_shares(values, lows, highs)
+    return Estimate(value, min(by_draws[0], by_shares[0]), max(by_draws[1], by_shares[1]), len(answers.targets))
+
+
+def _class_sums(answers: Answers) -> Iterator[np.ndarray]:
     classes, n = answers.raw.shape[1], len(answers.targets)
     # Cells of the confusion matrix are resampled, not items: that is the same draw with far fewer columns.
     cells, place = np.unique(answers.targets * classes + answers.predicted, return_inverse=True)
     truth, said = cells // classes, cells % classes
     rows_start, by_said = np.unique(truth, return_index=True)[1], np.argsort(said, kind="stable")
     columns_start = np.unique(said[by_said], return_index=True)[1]
-    draws = []
     for rows in resamples(n, answers.seed):
         offset = np.arange(len(rows))[:, None] * len(cells)
         counts = np.bincount((place[rows] + offset).ravel(), minlength=len(rows) * len(cells))
@@ -129,10 +141,7 @@ def _from_classes(
         sums[0][:, truth[truth == said]] = counts[:, truth == said]
         sums[1][:, np.unique(truth)] = np.add.reduceat(counts, rows_start, axis=1)
         sums[2][:, np.unique(said)] = np.add.reduceat(counts[:, by_said], columns_start, axis=1)
-        draws.append(score(sums[0], sums[1], sums[2]))
-    value = float(values.mean())
-    by_draws, by_shares = bias_corrected(value, np.concatenate(draws)), mean_of_shares(values, lows, highs)
-    return Estimate(value, min(by_draws[0], by_shares[0]), max(by_draws[1], by_shares[1]), n)
+        yield sums
 
 
 def log_loss(answers: Answers) -> Estimate:

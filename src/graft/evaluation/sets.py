@@ -1,11 +1,10 @@
 """The metrics of answers that are sets of labels."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from graft.evaluation.intervals import RESAMPLES, bias_corrected, bootstrap_mean, resamples, wilson
+from graft.evaluation.intervals import bias_corrected, bootstrap_mean, often_in_resamples, resamples, wilson
 from graft.tasks.multilabel import items_f1
 from graft.types import Estimate
 
@@ -56,7 +55,7 @@ def macro_f1(answers: Sets) -> Estimate | None:
     if not below.sum():
         return None
     value = float(_mean_of_defined(above.sum(axis=0)[None], below.sum(axis=0)[None])[0])
-    draws = [_mean_of_defined(often @ above, often @ below) for often in _often(len(above), answers.seed)]
+    draws = [_mean_of_defined(often @ above, often @ below) for often in often_in_resamples(len(above), answers.seed)]
     found = np.concatenate(draws)
     return Estimate(value, *bias_corrected(value, found[np.isfinite(found)]), len(above))
 
@@ -74,7 +73,7 @@ def mean_average_precision(answers: Sets) -> Estimate | None:
     once = np.ones((1, n))
     value = float(np.mean([one.precision(once)[0] for one in ranked]))
     draws = []
-    for often in _often(n, answers.seed, RANKED):
+    for often in often_in_resamples(n, answers.seed, RANKED):
         every = np.stack([one.precision(often) for one in ranked])
         seen = np.isfinite(every)
         mean = np.where(seen, every, 0.0).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
@@ -113,13 +112,6 @@ class _Ranked:
         total = there.sum(axis=1)
         found = np.divide((there * share).sum(axis=1), total, out=np.full(len(total), np.nan), where=total > 0)
         return np.asarray(found)
-
-
-def _often(n: int, seed: int, count: int = RESAMPLES) -> Iterator[np.ndarray]:
-    """Yield how often each item is in each resample, in blocks (resamples, n)."""
-    for rows in resamples(n, seed, count):
-        offset = np.arange(len(rows))[:, None] * n
-        yield np.bincount((rows + offset).ravel(), minlength=rows.size).reshape(rows.shape).astype(np.float64)
 
 
 def _mean_of_defined(above: np.ndarray, below: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from graft import runtimes
-from graft.features.decoding import Decoded, Decoding, Job
+from graft.features.decoding import AHEAD_BYTES, STEADY_BYTES, Decoded, Decoding, Job
 from graft.features.extras import HASH, Extras
 from graft.features.prefix import Prefix
 from graft.features.shelf import Shelf
@@ -100,6 +100,7 @@ class Pass:
                         augmentation=what.augmentation,
                         seed=what.seed,
                         views=self.keys.shape[1],
+                        ahead=AHEAD_BYTES if what.cut and self.choice is None else STEADY_BYTES,
                     )
                 )
                 results = iter(decoding)
@@ -115,6 +116,7 @@ class Pass:
                             # The shelf that was chosen has much of it: begin again with what it lacks.
                             missing = left
                             continue
+                decoding.steady()
                 self._pass(results, compiled)
             break
         return self._passed()

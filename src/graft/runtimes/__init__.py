@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from graft.runtimes._lengths import by_shape, whole
     from graft.runtimes._lent import keeping_ready
     from graft.runtimes._memory import Choice
+    from graft.runtimes._rough import rough_products
     from graft.runtimes._threads import at_once, beside, blas_on_one_thread, limited, pool
 
 _HOMES = {
@@ -21,6 +22,7 @@ _HOMES = {
     "_lengths": ("by_shape", "whole"),
     "_lent": ("keeping_ready",),
     "_memory": ("Choice",),
+    "_rough": ("rough_products",),
     "_threads": ("at_once", "beside", "blas_on_one_thread", "limited", "pool"),
 }
 
@@ -44,6 +46,7 @@ __all__ = [
     "prepare",
     "recall",
     "resolve_device",
+    "rough_products",
     "whole",
 ]
 

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from graft.runtimes._base import Compiled, Runtime, padded
+from graft.runtimes._rough import able
 from graft.runtimes._threads import pool
 
 WORKERS = 8
@@ -125,9 +126,7 @@ class Torch(Runtime):
         """Return float32 first, since it is the reference, and bfloat16 where the device computes in it."""
         if device == "cuda":
             return ("float32", "bfloat16") if torch.cuda.is_bf16_supported() else ("float32",)
-        if device == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()):
-            return ("float32", "bfloat16")
-        return ("float32",)
+        return ("float32", "bfloat16") if device == "cpu" and able() else ("float32",)
 
     def compile(
         self,

@@ -375,4 +375,6 @@ def near(
     sources = [one.source for one in scanned.examples]
     # Two pictures of one scene may well have two numbers: that is no contradiction.
     labels = [None if scanned.form == "number" else one.label for one in scanned.examples]
-    return data.near_duplicates(vectors, hashes, parts, sources, labels, contents=scanned.hashes, alike=alike)
+    return data.near_duplicates(
+        vectors, hashes, parts, sources, labels, contents=scanned.hashes, alike=alike, rough=runtimes.rough_products
+    )

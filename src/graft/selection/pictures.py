@@ -52,9 +52,9 @@ def album(gathered: Gathered, suspects: Sequence[Finding], wrong: Callable[[], t
 
 def mistakes(gathered: Gathered, shipped: Shipped) -> tuple[Mistake, ...]:
     """Return the most confident wrong answers on test data, most confident first."""
-    if shipped.test is None:
-        return ()
     task, rows = gathered.task, shipped.test_rows
+    if not len(rows):
+        return ()
     worst = task.mistakes(shipped.test_logits, gathered.targets(rows), shipped.temperature, MISTAKES)
     examples = [gathered.scanned.examples[rows[one.row]] for one in worst]
     pictures = [_picture(gathered, one, SIDE) for one in examples]

@@ -28,13 +28,13 @@ class Shipped:
     rung: Rung
     temperature: float
     test: Evaluation | None
-    """None where no test part was held out."""
+    """None before it is judged, and where no test part was held out."""
     test_rows: np.ndarray
     test_logits: np.ndarray
 
 
-def ship(gathered: Gathered, climbed: Climb, plan: Plan, seed: int) -> Shipped:
-    """Put the winner together, fit its temperature, open the test part and judge it once."""
+def ship(gathered: Gathered, climbed: Climb, plan: Plan) -> Shipped:
+    """Put the winner together, fit its temperature, and open the test part, which ``examined`` judges."""
     rung = climbed.best
     fitted = rung.fitted
     assert fitted is not None
@@ -50,18 +50,23 @@ def ship(gathered: Gathered, climbed: Climb, plan: Plan, seed: int) -> Shipped:
     manifest |= {"temperature": temperature}
     test_rows = gathered.parts.test.open()
     test_logits = answers(gathered, fitted.cut, fitted.suffix, fitted.head, test_rows, joined)
-    test = None
-    if len(test_rows):
-        test = evaluation.evaluate(
-            gathered.task,
-            test_logits,
-            gathered.targets(test_rows),
-            temperature=temperature,
-            seed=seed,
-            fingerprint=gathered.parts.test.fingerprint,
-        )
     assembled = Assembled(network, fitted.head, gathered.task, manifest, learned)
-    return Shipped(assembled, rung, temperature, test, test_rows, test_logits)
+    return Shipped(assembled, rung, temperature, None, test_rows, test_logits)
+
+
+def examined(gathered: Gathered, shipped: Shipped, seed: int) -> Shipped:
+    """Return the model with what its answers on the test part are worth, if there is one."""
+    if not len(shipped.test_rows):
+        return shipped
+    test = evaluation.evaluate(
+        gathered.task,
+        shipped.test_logits,
+        gathered.targets(shipped.test_rows),
+        temperature=shipped.temperature,
+        seed=seed,
+        fingerprint=gathered.parts.test.fingerprint,
+    )
+    return replace(shipped, test=test)
 
 
 def doubting(shipped: Shipped, doubt: Doubt | None) -> Shipped:

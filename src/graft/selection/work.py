@@ -25,7 +25,7 @@ from graft.selection.lessons import more_labels, suspects
 from graft.selection.pictures import album, mistakes
 from graft.selection.rungs import Budget, steps
 from graft.selection.settings import Plan, under
-from graft.selection.shipping import doubting, ship
+from graft.selection.shipping import doubting, examined, ship
 from graft.selection.telling import Told
 from graft.types import Finding, Listener, digest
 
@@ -119,9 +119,10 @@ def work(
             announce=tried,
         )
         chosen = time.perf_counter()
-        shipped = ship(gathered, climbed, plan, recipe.seed)
-        weighed = time.perf_counter()
+        shipped = ship(gathered, climbed, plan)
         wrong = runtimes.beside(mistakes, gathered, shipped) if lessons else None
+        shipped = examined(gathered, shipped, recipe.seed)
+        weighed = time.perf_counter()
         shipped = doubting(shipped, doubts(gathered, shipped, recipe.abstain, recipe.seed))
         shipped = keeping(shipped, gathered, recipe.keep_examples, recipe.seed)
         if shipped.test is not None:
@@ -188,6 +189,8 @@ def write_beside(folder: Path, told: Told, manifest: Mapping[str, Any], journal:
     """Write the report, the model card, the recipe, what was set aside and the events into a model folder."""
     recipe = told.recipe.to_yaml(**{"resolved": manifest["resolved"]})
     (folder / "recipe.yaml").write_text(recipe, "utf-8")
+    # First, since the pictures of the mistakes may still be drawn.
+    reports.prepare()
     content = told.report(manifest, recipe)
     (folder / "report.html").write_text(reports.render(content), "utf-8")
     (folder / "README.md").write_text(card.model_card(content), "utf-8")

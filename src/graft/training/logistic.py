@@ -76,7 +76,8 @@ def _decompose(table: torch.Tensor) -> Basis:
     centred /= scale
     n, width = centred.shape
     if n > width:
-        values, vectors = _eigh(centred.T @ centred)
+        # By NumPy, which computes half of a product of a table with itself.
+        values, vectors = _eigh(torch.from_numpy(centred.numpy().T @ centred.numpy()))
         kept = values.flip(0) > float(values[-1]) * 1e-7
         directions = vectors.flip(1)[:, kept].contiguous()
         return Basis(centred @ directions, mean, columns[:, None] * directions / scale)

@@ -97,6 +97,11 @@ def _style() -> Markup:
     return Markup(Path(__file__).with_name("style.css").read_text("utf-8"))  # noqa: S704 - a file of this package
 
 
+def prepare() -> None:
+    """Make ready what is the same for all reports: it takes longer than writing one."""
+    _template()
+
+
 def render(data: ReportData) -> str:
     """Return the report as one self-contained HTML page; every name in it is escaped, nothing in it is loaded."""
     shown = data.evaluation
