@@ -1,9 +1,10 @@
 """How near a fit comes to the least that it could take: decoding and one pass of the network."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from benchmarks import child, photos
 from benchmarks.fits import Fit, fit
@@ -53,21 +54,21 @@ def tables(*, quick: bool) -> Iterator[Table]:
     notes = [f"The floor: {route}; {decoder}. {decoding}"]
     yield Table("Routes from JPEG to features, EfficientNet-Lite0", ("route", "photos a second"), rows, notes)
     repeats = 1 if quick else 5
-    few = measure(small, (decoder, route, threads), repeats)
-    many = measure(large, (decoder, route, threads), repeats, earlier=small)
+    how = {"decoder": decoder, "route": route, "threads": threads}
+    few = measure(small, how, repeats)
+    many = measure(large, how, repeats, earlier=small)
     title = "A fit with the linear probe against the floor"
     yield checks(title, compared(few, many), [COLD, *(line for runs in (few, many) for line in told(runs))])
 
 
-def measure(source: Path, how: tuple[str, str, int], repeats: int, earlier: Path | None = None) -> Runs:
+def measure(source: Path, how: Mapping[str, Any], repeats: int, earlier: Path | None = None) -> Runs:
     """Take the floor, a cold fit and a warm one in turn, so that all of them meet the same machine.
 
-    With ``earlier`` photos also a fit that comes after one of those.
+    ``how`` the floor is taken, as ``floor`` has it. With ``earlier`` photos also a fit that comes after one of those.
     """
     runs = Runs(len(photos.files(source)))
-    decoder, route, threads = how
     for _ in range(repeats):
-        taken = child.call("benchmarks.floor:floor", folder=source, decoder=decoder, route=route, threads=threads)
+        taken = child.call("benchmarks.floor:floor", folder=source, **how)
         runs.floors.append(taken["seconds"])
         runs.floor_cpu.append(taken["cpu"])
         with child.folder() as cache:
