@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -83,9 +84,11 @@ def answered(model: str, files: list[str], runtime: str, before: int) -> dict[st
         loaded.predict([one])
         bare(_decoded(backbone, one))
     found: dict[str, Any] = {"answer": [], "bare": [], "first": first}
-    for one in files:
-        found["answer"].append(timed(lambda path=one: loaded.predict([path])))
-        found["bare"].append(timed(lambda path=one: bare(_decoded(backbone, path))))
+    kinds = {"answer": lambda path: loaded.predict([path]), "bare": lambda path: bare(_decoded(backbone, path))}
+    for number, one in enumerate(files):
+        # They take turns at being the first, since the second finds the photo in the processor's caches.
+        for kind in sorted(kinds, reverse=bool(number % 2)):
+            found[kind].append(timed(partial(kinds[kind], one)))
     return {**found, "ran": f"{name} {precision}, batch {ready.batch}"}
 
 

@@ -1,6 +1,7 @@
 """Arrays with plain JSON about them, read from a file that may be anybody's; vectors of length 1. NumPy alone."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,11 @@ def opened(file: Path, key: str, newest: int, *, name: str, what: str, do: str) 
         got = f"format {version!r}"
         raise ArtifactError(must(name, f"of format {newest} or older", got, "Install a newer graft-ml"))
     return plain, arrays
+
+
+def stacked(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Return arrays of one shape, at least one, as (n, ...); a single one is not copied."""
+    return np.stack(arrays) if len(arrays) > 1 else arrays[0][None]
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:

@@ -97,6 +97,8 @@ def _counts_rows(values: Sequence[float]) -> bool:
 
 def with_columns(examples: Sequence[Example], columns: Mapping[str, Sequence[object]]) -> tuple[Example, ...]:
     """Return the examples with further values, one an example in each column. Raises DataError for another number."""
+    if not columns:
+        return tuple(examples)
     for name, values in columns.items():
         if isinstance(values, str) or len(values) != len(examples):
             got = repr(values) if isinstance(values, str) else f"{len(values)} values"

@@ -54,5 +54,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     for home, names in _HOMES.items():
         if name in names:
-            return getattr(import_module(f"graft.runtimes.{home}"), name)
+            # Kept, so that the next to ask does not come here: an answer to one photo asks several times.
+            found = globals()[name] = getattr(import_module(f"graft.runtimes.{home}"), name)
+            return found
     raise AttributeError(f"module 'graft.runtimes' has no attribute {name!r}")

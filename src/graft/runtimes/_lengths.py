@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from graft.arrays import stacked
+
 
 def by_shape(arrays: Sequence[np.ndarray], size: int) -> list[tuple[list[int], np.ndarray]]:
     """Return the positions and the stack of each batch: up to ``size`` arrays of one shape, in order within it.
@@ -14,7 +16,7 @@ def by_shape(arrays: Sequence[np.ndarray], size: int) -> list[tuple[list[int], n
     for position, array in enumerate(arrays):
         kinds.setdefault(array.shape, []).append(position)
     return [
-        (alike[start : start + size], np.stack([arrays[one] for one in alike[start : start + size]]))
+        (alike[start : start + size], stacked([arrays[one] for one in alike[start : start + size]]))
         for alike in kinds.values()
         for start in range(0, len(alike), size)
     ]

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
-from graft import artifact, data, fusion, runtimes
+from graft import artifact, data, fusion, heads, runtimes
+from graft.arrays import stacked
 from graft.artifact import Assembled, seen
 from graft.doubt.vectors import pooled
 from graft.errors import UnreadableInputError
@@ -111,6 +111,7 @@ class Model:
         self.choice: Choice | None = None
         """How the network is run, once it was asked."""
         self._compiled: Compiled | None = None
+        self._logits = heads.applied(assembled.head)
         task = assembled.task
         self.caution = Caution(assembled.doubt, task.form, task.classes)
         """Which answers are given, and what is said with them."""
@@ -266,10 +267,8 @@ class Model:
 
     def _head(self, seen: Sequence[Features]) -> np.ndarray:
         """Return the mean logits (1, outputs) float32 of an input's parts."""
-        rows = np.stack([one.network if one.beside is None else np.hstack([one.network, one.beside]) for one in seen])
-        with torch.inference_mode():
-            logits: np.ndarray = self.assembled.head(torch.from_numpy(rows)).mean(0, keepdim=True).numpy()
-        return logits
+        rows = stacked([one.network if one.beside is None else np.hstack([one.network, one.beside]) for one in seen])
+        return _averaged(self._logits(rows))
 
     def _features(
         self, examples: Sequence[Example], progress: Progress
@@ -375,8 +374,11 @@ class Model:
 
 def _vector(seen: Sequence[Features]) -> np.ndarray:
     """Return the network's features of an input, (1, features) float32: the mean of its parts."""
-    found: np.ndarray = pooled(np.stack([one.network for one in seen])).mean(axis=0, keepdims=True)
-    return found
+    return _averaged(pooled(stacked([one.network for one in seen])))
+
+
+def _averaged(rows: np.ndarray) -> np.ndarray:
+    return rows if len(rows) == 1 else np.asarray(rows.mean(axis=0, keepdims=True))
 
 
 def _readable(answer: Prediction | SetAside) -> Prediction:

@@ -55,6 +55,7 @@ def written() -> str | None:
     return next((name for name, one in _all().items() if one.written), None)
 
 
+@cache
 def is_written(name: str) -> bool:
     """Say whether inputs of the modality may be given as words. Raises UnknownNameError."""
     return REGISTRY.get(name).written
