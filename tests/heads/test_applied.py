@@ -22,7 +22,7 @@ def test_it_gives_the_logits_of_the_module(name: str) -> None:
     asked = heads.applied(module)
     np.testing.assert_allclose(asked(FEATURES), expected, rtol=1e-5, atol=1e-5)
     assert asked(FEATURES).dtype == np.float32
-    again = pickle.loads(pickle.dumps(asked))  # noqa: S301 - what this test has just written
+    again = pickle.loads(pickle.dumps(asked))
     np.testing.assert_array_equal(again(FEATURES[:1]), asked(FEATURES[:1]))
 
 

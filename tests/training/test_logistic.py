@@ -30,6 +30,18 @@ def test_decomposition_is_a_lossless_turn(n, width):
     assert (gram - torch.diag(gram.diag())).abs().max() < 1e-3 * gram.diag().max()
 
 
+@pytest.mark.parametrize(("n", "width"), [(300, 20), (60, 90)])
+def test_features_are_overwritten_only_where_they_are_spare(n, width):
+    features, _ = make_data(n, width, 3)
+    given = features.copy()
+    basis = logistic.decompose(given)
+    np.testing.assert_array_equal(given, features)
+    again = logistic.decompose(given, spare=True)
+    assert not np.array_equal(given, features)
+    torch.testing.assert_close(again.scores, basis.scores, rtol=0, atol=0)
+    torch.testing.assert_close(again.directions, basis.directions, rtol=0, atol=0)
+
+
 def test_decomposition_of_features_that_say_nothing():
     basis = logistic.decompose(np.full((10, 4), 7.0, dtype=np.float32))
     assert torch.isfinite(basis.scores).all()

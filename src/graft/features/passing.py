@@ -177,14 +177,15 @@ class Pass:
         random.Random(os.getpid()).shuffle(blocks)  # noqa: S311 - no secret, and no influence on any value
         for block in blocks:
             lacking = self._lacking(np.array(block))
-            for row, views in zip(block, lacking, strict=True):
+            for row, asked in zip(block, lacking.tolist(), strict=True):
                 wanted = self.extras.wanted(row)
-                if views.any() or wanted:
+                views = tuple(view for view, missing in enumerate(asked) if missing)
+                if views or wanted:
                     yield Job(
                         row,
                         self.examples[row],
                         self.hashes[row],
-                        tuple(np.flatnonzero(views).tolist()),
+                        views,
                         perceptual_hash=HASH in wanted,
                         descriptors=tuple(one for one in wanted if one != HASH),
                     )

@@ -74,6 +74,23 @@ class Matrix:
 
 
 @dataclass(frozen=True)
+class Joined:
+    """Two kinds of features of the same inputs as one; joined as they are read, since all at once are a large table."""
+
+    first: Activations
+    second: Activations
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, 1, features of both)."""
+        return (self.first.shape[0], 1, self.first.shape[2] + self.second.shape[2])
+
+    def read(self, rows: np.ndarray, views: np.ndarray | int = 0) -> np.ndarray:
+        """Return the rows, the first kind's features before the second's."""
+        return np.hstack([self.first.read(rows, views), self.second.read(rows, views)])
+
+
+@dataclass(frozen=True)
 class Halves:
     """Training and validation rows, numbered within the development rows."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from graft.selection.gather import Gathered, Matrix
+from graft.selection.gather import Gathered, Joined, Matrix, Rows
 from graft.selection.ladder import LEVEL, Climb, Rung, Step, honest, spoken
 from graft.selection.settings import Plan
 from graft.strategies import Fitted, Material, Strategy
@@ -57,12 +57,12 @@ def steps(gathered: Gathered, plan: Plan, budget: Budget, *, ladder: bool) -> li
         if probe is None:
             continue
         if ladder and name == "majority":
-            found.append(_alone(gathered, probe, SIMPLE, simple(gathered)))
+            found.append(_alone(gathered, probe, SIMPLE, gathered.extraction.measures[SIMPLE]))
         if name == "linear_probe" and gathered.beside is not None:
             found.append(_joined(gathered, probe, budget))
     if probe is not None and gathered.beside is not None and gathered.beside.named:
         place = next(number for number, step in enumerate(found) if step.network)
-        found.insert(place, _alone(gathered, probe, EXTRA, gathered.beside.values[gathered.development]))
+        found.insert(place, _alone(gathered, probe, EXTRA, gathered.beside.values))
     return found
 
 
@@ -81,11 +81,15 @@ def _preparer(gathered: Gathered, name: str, strategy: Strategy, budget: Budget)
 
 
 def _alone(gathered: Gathered, probe: Strategy, name: str, values: np.ndarray) -> Step:
-    """Return a rung on features without a network: the same solver, with ``values`` (n, features) for a backbone's."""
+    """Return a rung on features without a network: the same solver, with ``values`` (n, features) for a backbone's.
+
+    They are those of all inputs.
+    """
+    own = Rows(Matrix(values), gathered.development)
     return Step(
         name=name,
         strategy=probe,
-        prepare=lambda _: gathered.material(probe, name, None, activations=Matrix(values)),
+        prepare=lambda _: gathered.material(probe, name, None, activations=own),
         network=False,
     )
 
@@ -113,25 +117,13 @@ def _joined(gathered: Gathered, probe: Strategy, budget: Budget) -> Step:
     # The ladder's simple features come at a length that suits them; what a person names can be anything.
     settings = {one.name: getattr(probe, one.name) for one in fields(probe)}
     weights = WEIGHTS if added.named else (1.0,)
+    both = Rows(Joined(gathered.top, Matrix(added.values)), gathered.development)
     return Step(
         name=JOINED,
         strategy=JoinedProbe(**settings, width=added.learned.width, weights=weights),
-        prepare=lambda _: gathered.material(probe, JOINED, None, activations=Matrix(joined(gathered))),
+        prepare=lambda _: gathered.material(probe, JOINED, None, activations=both),
         reason_to_skip=reason,
     )
-
-
-def simple(gathered: Gathered) -> np.ndarray:
-    """Return the features without a network of the development rows, (n, features) float32."""
-    rows: np.ndarray = gathered.extraction.measures[SIMPLE][gathered.development]
-    return rows
-
-
-def joined(gathered: Gathered) -> np.ndarray:
-    """Return network features and what is beside them for the development rows, (n, features) float32."""
-    assert gathered.beside is not None
-    rows = gathered.development
-    return np.hstack([gathered.top.read(rows), gathered.beside.values[rows]])
 
 
 def _why_not(

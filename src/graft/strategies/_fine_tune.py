@@ -70,6 +70,7 @@ def _own_probe(material: Material, stages: nn.Sequential) -> Probe:
         units=None if material.units is None else material.units[rows],
         strata=_material.strata(material, rows),
         likelihood=_material.likelihood(material),
+        spare=True,
     )
     return fit_probe(table, material.task.outputs, seed=material.seed)
 

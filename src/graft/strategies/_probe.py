@@ -63,6 +63,8 @@ class Table:
     """(rows,) int64: what the folds have evenly; none: the targets, class numbers."""
     likelihood: Likelihood = LIKELIHOODS["softmax"]
     """What is minimised."""
+    spare: bool = False
+    """Whether the features may be overwritten, which saves another table of their size."""
 
 
 def fit_probe(table: Table, outputs: int, *, folds: int = 5, strength: float | None = None, seed: int = 0) -> Probe:
@@ -73,7 +75,7 @@ def fit_probe(table: Table, outputs: int, *, folds: int = 5, strength: float | N
     features, targets, n_train = table.features, table.targets, table.n_train
     row_weights, units = table.row_weights, table.units
     views, rows, width = features.shape
-    basis = logistic.decompose(features.reshape(-1, width))
+    basis = logistic.decompose(features.reshape(-1, width), spare=table.spare)
     # Apart, so that validation labels have no say in the folds of the training rows.
     ends = [slice(0, n_train), slice(n_train, rows)]
     alike = np.arange(rows) if units is None else units
@@ -86,7 +88,7 @@ def fit_probe(table: Table, outputs: int, *, folds: int = 5, strength: float | N
     rest = (weights[:, None] * away).contiguous()
     chosen = np.concatenate([np.arange(n_train) + view * rows for view in range(views)])
     part = slice(0, n_train)
-    scores = basis.scores if n_train == rows else basis.scores[chosen]
+    scores = basis.scores[:n_train] if views == 1 else basis.scores[chosen]
     repeated = torch.cat([goal[part]] * views)
     train = _Rows(scores, repeated, rest[part].repeat(views, 1) / views, outputs, table.likelihood)
     # Which half a fold is in; each fold is a side of its own where there are few rows.

@@ -53,6 +53,7 @@ class LinearProbe(Strategy):
         rows = np.concatenate([train, validation])
         targets = material.targets[rows]
         tables = _material.features(material, rows, self.views)
+        held_out = tables[0, len(train) :].copy()
         table = Table(
             features=tables,
             targets=targets,
@@ -61,6 +62,7 @@ class LinearProbe(Strategy):
             units=None if material.units is None else material.units[rows],
             strata=np.concatenate([_material.strata(material, train), _material.strata(material, validation)]),
             likelihood=_material.likelihood(material),
+            spare=True,
         )
         outputs = material.task.outputs
         probe = fit_probe(table, outputs, folds=self.folds, strength=self.strength, seed=material.seed)
@@ -71,7 +73,7 @@ class LinearProbe(Strategy):
             suffix=nn.Sequential().eval(),
             head=_material.linear_head(material.head, probe.weight, probe.bias),
             training_head=training_head,
-            validation_logits=_material.logits(training_head, tables[0, len(train) :]),
+            validation_logits=_material.logits(training_head, held_out),
             development_logits=probe.out_of_fold.numpy(),
             basis=probe.basis,
             folds=probe.fold,

@@ -42,16 +42,17 @@ class Basis:
         return raw.T.float().contiguous(), (bias.double() - self.mean.double() @ raw).float()
 
 
-def decompose(features: np.ndarray) -> Basis:
+def decompose(features: np.ndarray, *, spare: bool = False) -> Basis:
     """Return the basis of features (n, features) float32, from the smaller of the two Gram matrices.
 
     Every feature is first divided by the root of its standard deviation, half way to standardising: on the features of
     two photo collections the out-of-fold log loss was lowest there, above both ends.
-    Needs memory for two more arrays of the features' size at its peak.
+    Needs memory for two more arrays of the features' size at its peak; for one where they are ``spare``, and are then
+    overwritten.
     """
     table = torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32))
     with _threads(table.shape[0] * table.shape[1] * min(table.shape)):
-        return _decompose(table)
+        return _decompose(table, spare)
 
 
 def _threads(size: int) -> AbstractContextManager[None]:
@@ -66,9 +67,9 @@ def _eigh(gram: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return values, vectors
 
 
-def _decompose(table: torch.Tensor) -> Basis:
+def _decompose(table: torch.Tensor, spare: bool) -> Basis:
     mean = table.mean(0)
-    centred = table - mean
+    centred = table.sub_(mean) if spare else table - mean
     deviation = torch.linalg.vector_norm(centred, dim=0) / len(table) ** 0.5
     columns = (deviation + 1e-3 * deviation.mean()).clamp_min(1e-12).rsqrt()
     centred *= columns
