@@ -45,7 +45,8 @@ def encoded(
 ) -> bytes:
     """Return frames as the bytes of a file; ``times`` are the milliseconds at which each is shown."""
     out = io.BytesIO()
-    with av.open(out, "w", format=form, options=options) as container:
+    # Without it Matroska files hold an id drawn anew each time: hashes, and so the parts of a data set, would differ.
+    with av.open(out, "w", format=form, options={"fflags": "bitexact", **options}) as container:
         stream = container.add_stream(codec, rate=rate)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = pixels
