@@ -1,4 +1,4 @@
-"""Arrays with plain JSON about them, read from a file that may be anybody's; vectors of length 1. NumPy alone."""
+"""Arrays with plain JSON about them, from a file that may be anybody's; stacks; vectors of length 1. NumPy alone."""
 
 import json
 from collections.abc import Sequence

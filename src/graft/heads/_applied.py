@@ -13,7 +13,7 @@ Applied = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Product:
-    """A linear layer; for one input torch's way to its product takes four times as long as the product."""
+    """A linear layer; for one input torch's way to its product takes five times as long as the product."""
 
     weight: np.ndarray
     """(outputs, features) float32."""

@@ -11,7 +11,7 @@ from graft import artifact, evaluation
 from graft.artifact import Assembled
 from graft.doubt.judging import Doubt
 from graft.evaluation import Evaluation
-from graft.selection.gather import Added, Gathered
+from graft.selection.gather import Added, Gathered, Joined, Matrix, Rows
 from graft.selection.ladder import Climb, Rung, honest
 from graft.selection.rungs import JOINED
 from graft.selection.settings import Plan
@@ -81,12 +81,11 @@ def answers(
     if not len(rows):
         return np.zeros((0, gathered.task.outputs), np.float32)
     activations = gathered.at(cut, 1, rows, "test data")
+    if joined is not None:
+        activations = Joined(activations, Rows(Matrix(joined.values), rows))
     found: list[np.ndarray] = []
     with torch.inference_mode():
         for start in range(0, len(rows), BATCH):
             here = np.arange(start, min(start + BATCH, len(rows)))
-            values = activations.read(here)
-            if joined is not None:
-                values = np.hstack([values, joined.values[rows[here]]])
-            found.append(head(suffix(torch.from_numpy(values))).float().numpy())
+            found.append(head(suffix(torch.from_numpy(activations.read(here)))).float().numpy())
     return np.concatenate(found)

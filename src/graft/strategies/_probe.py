@@ -86,9 +86,9 @@ def fit_probe(table: Table, outputs: int, *, folds: int = 5, strength: float | N
     goal = table.likelihood.goal(targets)
     away = torch.from_numpy(fold[:, None] != np.arange(count))
     rest = (weights[:, None] * away).contiguous()
-    chosen = np.concatenate([np.arange(n_train) + view * rows for view in range(views)])
     part = slice(0, n_train)
-    scores = basis.scores[:n_train] if views == 1 else basis.scores[chosen]
+    rank = basis.scores.shape[1]
+    scores = basis.scores.view(views, rows, rank)[:, :n_train].reshape(-1, rank)
     repeated = torch.cat([goal[part]] * views)
     train = _Rows(scores, repeated, rest[part].repeat(views, 1) / views, outputs, table.likelihood)
     # Which half a fold is in; each fold is a side of its own where there are few rows.
