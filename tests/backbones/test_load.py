@@ -237,6 +237,33 @@ def test_tensors_of_another_network_are_refused(small, fault):
         with_tensors(small, tensors)
 
 
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: torch.nn.Linear(3, 4),
+        lambda: torch.nn.Conv2d(3, 4, 3),
+        lambda: torch.nn.Embedding(5, 4),
+        lambda: torch.nn.LSTM(3, 4),
+        lambda: torch.nn.MultiheadAttention(4, 2),
+        lambda: torch.nn.init.xavier_normal_(torch.empty(3, 3)),
+        lambda: torch.nn.init.trunc_normal_(tensor=torch.empty(3, 3)),
+        lambda: torch.empty(3).normal_(),
+    ],
+)
+def test_initial_weights_that_are_replaced_are_not_drawn(build):
+    with _weights.without_random_fill():
+        before = torch.random.get_rng_state()
+        build()
+        assert torch.equal(torch.random.get_rng_state(), before)
+    build()
+    assert not torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_a_truncated_normal_ends_whatever_lies_in_memory():
+    with _weights.without_random_fill():
+        assert not torch.nn.init.trunc_normal_(torch.full((4, 4), 1e9)).any()
+
+
 def test_published_densenet_names_are_translated():
     family = REGISTRY.create("torchvision")
     with _weights.without_random_fill():

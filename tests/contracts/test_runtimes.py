@@ -160,7 +160,7 @@ def test_inputs_of_several_lengths(runtime, tmp_path):
     module = Means().eval().requires_grad_(False)
     rng = np.random.default_rng(1)
     batches = [rng.normal(size=(count, length, 6)).astype(np.float32) for count, length in ((4, 7), (2, 3), (4, 12))]
-    settings = {"batch": 4, "device": "cpu", "cache": tmp_path, "lengths": True}
+    settings = {"batch": 4, "device": "cpu", "cache": tmp_path, "usual": 12}
     if type(runtime).__name__ == "Onnxruntime":
         with pytest.raises(RuntimeError, match="one length only"):
             runtime.compile(module, batches[0], **settings)

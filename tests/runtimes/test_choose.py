@@ -51,7 +51,7 @@ def compiled_as(monkeypatch):
     def make(changes):
         asked = []
 
-        def compile_(self, module, example, *, batch, device, cache, lengths=False):
+        def compile_(self, module, example, *, batch, device, cache, usual=0):
             asked.append(self.precision)
             change = changes[self.precision]
             if isinstance(change, Exception):

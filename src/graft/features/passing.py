@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from graft import runtimes
+from graft.features.batching import Batch, Piece, in_batches
 from graft.features.decoding import AHEAD_BYTES, STEADY_BYTES, Decoded, Decoding, Job
 from graft.features.extras import HASH, Extras
 from graft.features.prefix import Prefix
@@ -20,8 +21,8 @@ from graft.features.shelf import Shelf
 from graft.runtimes import Choice, Compiled
 from graft.types import Example, Progress
 
-LOOK_EVERY = 64
-"""Inputs between two looks at what other processes have stored."""
+LOOK_EVERY, LOOK_SECONDS = 64, 0.25
+"""Inputs, and seconds, between two looks at what other processes have stored."""
 
 
 class Overflow(ArithmeticError):
@@ -81,6 +82,8 @@ class Pass:
         self.others = False
         """Whether another process has been seen to fill the same shelf."""
         self.seen = 0
+        self.looked = 0.0
+        """When others were looked at the last time."""
 
     def run(self) -> Passed:
         """Compute and store what is missing. Raises StoreError, and Overflow where float16 is too narrow."""
@@ -194,7 +197,7 @@ class Pass:
         """Return which views of rows (m, views) are asked for and neither stored by this process nor by others."""
         lacking: np.ndarray = self.asked[rows].copy()
         if self.shelf is not None:
-            self.others |= self.shelf.refresh_others()
+            self._look()
             lacking[lacking] = self.shelf.locate(self.keys[rows][lacking]) < 0
         return lacking
 
@@ -216,19 +219,23 @@ class Pass:
     def _pass(self, results: Iterator[Decoded], compiled: Compiled | None) -> None:
         """Run all results through the network, and store what comes out."""
         started = time.perf_counter()
-        waiting: deque[tuple[np.ndarray, list[Decoded]]] = deque()
-        # Where nothing is run, what is stored is the input as it is.
-        length = self.what.preprocess.length if compiled else len
-        batches = self._batches(results, compiled.batch if compiled else 8, waiting, length)
-        outputs = compiled.stream(batches) if compiled else batches
-        for output in outputs:
-            keys, finished = waiting.popleft()
-            if self.shelf is not None and len(keys):
-                self.shelf.append(keys, _narrow(runtimes.whole(output, self.shelf.shape), self.shelf.dtype))
-                self.tally.computed += len(keys)
-            self._finish(finished)
-        for _, finished in waiting:
-            self._finish(finished)
+        preprocess = self.what.preprocess
+        waiting: deque[Batch] = deque()
+
+        def inputs() -> Iterator[np.ndarray]:
+            # Where nothing is run, what is stored is the input as it is.
+            pieces = self._pieces(results, preprocess.length if compiled else len)
+            size = compiled.room if compiled else lambda _: 8
+            for batch in in_batches(pieces, size, held=preprocess.varies and compiled is not None):
+                waiting.append(batch)
+                yield batch.inputs
+
+        for output in compiled.stream(inputs()) if compiled else inputs():
+            batch = waiting.popleft()
+            if self.shelf is not None:
+                self.shelf.append(batch.keys, _narrow(runtimes.whole(output, self.shelf.shape), self.shelf.dtype))
+                self.tally.computed += len(batch.keys)
+            self._finish(batch.ends)
         self.extras.write()
         self.tally.seconds["run"] += time.perf_counter() - started
 
@@ -239,54 +246,45 @@ class Pass:
         total = len(self.examples)
         self.progress(f"{self.what.backbone.name} to cut {self.what.cut}", min(self.tally.done, total), total)
 
-    def _batches(
-        self,
-        results: Iterator[Decoded],
-        size: int,
-        waiting: deque[tuple[np.ndarray, list[Decoded]]],
-        length: Callable[[np.ndarray], int],
-    ) -> Iterator[np.ndarray]:
-        """Yield inputs in batches of one length, and put the keys of each, and the results so far, into a queue."""
-        started: dict[int, tuple[list[np.ndarray], list[np.ndarray]]] = {}
-        finished: list[Decoded] = []
+    def _pieces(self, results: Iterator[Decoded], length: Callable[[np.ndarray], int]) -> Iterator[Piece]:
+        """Yield the views that are to be run; of what needs none the rest is kept at once."""
+        done: list[Decoded] = []
         for one in results:
             self.tally.seconds["decode"] += one.seconds
             if one.failed is not None:
                 self.tally.failed[one.job.hash] = one.failed
                 continue
             stored = self._stored_by_others(one)
-            for view, array in one.views.items():
-                if view in stored:
-                    continue
-                used = length(array)
-                arrays, keys = started.setdefault(used, ([], []))
-                arrays.append(array[:used])
-                keys.append(self.keys[one.job.row, view])
-                if len(arrays) == size:
-                    del started[used]
-                    waiting.append((np.stack(keys), finished))
-                    yield np.stack(arrays)
-                    finished = []
-            finished.append(Decoded(one.job, {}, one.miniature, one.measures))
-            if not started and len(finished) >= LOOK_EVERY:
-                self._finish(finished)
-                finished = []
-        for arrays, keys in started.values():
-            waiting.append((np.stack(keys), finished))
-            yield np.stack(arrays)
-            finished = []
-        if finished:
-            waiting.append((np.zeros((0, 32), np.uint8), finished))
+            views = {view: array for view, array in one.views.items() if view not in stored}
+            # Without its arrays, which need not be held until it is stored.
+            ended = Decoded(one.job, {}, one.miniature, one.measures)
+            last = next(reversed(views), None)
+            if last is None:
+                done.append(ended)
+            for view, array in views.items():
+                ends = ended if view == last else None
+                yield Piece(array[: length(array)], self.keys[one.job.row, view], ends)
+            if len(done) >= LOOK_EVERY:
+                self._finish(done)
+                done = []
+        self._finish(done)
 
     def _stored_by_others(self, one: Decoded) -> frozenset[int]:
         """Return the views that another process has stored since the input was sent to be decoded."""
         self.seen += 1
-        if self.shelf is not None and self.seen % LOOK_EVERY == 0:
-            self.others |= self.shelf.refresh_others()
+        if self.seen % LOOK_EVERY == 0:
+            self._look()
         if self.shelf is None or not self.others:
             return frozenset()
         views = np.array(list(one.views), np.int64)
         return frozenset(views[self.shelf.locate(self.keys[one.job.row, views]) >= 0].tolist())
+
+    def _look(self) -> None:
+        """Look at what other processes have stored, unless that was a moment ago."""
+        now = time.monotonic()
+        if self.shelf is not None and now - self.looked >= LOOK_SECONDS:
+            self.looked = now
+            self.others |= self.shelf.refresh_others()
 
     def _passed(self) -> Passed:
         shelf = self.shelf or self.what.shelf(self.choice)

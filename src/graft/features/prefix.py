@@ -70,6 +70,7 @@ class Prefix:
                 "normalise": normalisation(backbone.normalise),
                 "stages": [stage.name for stage in backbone.stages[: self.cut]],
                 "runtime": choice.identity() if choice else None,
+                **({"rows": "by length"} if self.preprocess.varies else {}),
             }
         return {"kind": "activations", "preprocess": self.preprocess.to_json(), "cut": self.cut, **network}
 

@@ -244,7 +244,8 @@ def _recipe(windows: int) -> int:
 
 def _begun(fitted: np.ndarray) -> int:
     """Return how many tokens, or windows, do not begin with padding, 1 at least."""
-    return max(1, int(np.count_nonzero(fitted.reshape(len(fitted), -1)[:, 0] >= 0)))
+    first = fitted if fitted.ndim == 1 else fitted.reshape(len(fitted), -1)[:, 0]
+    return max(1, int(np.count_nonzero(first >= 0)))
 
 
 def _words(decoded: np.ndarray) -> str:

@@ -9,21 +9,34 @@ from typing import ClassVar
 import numpy as np
 from torch import nn
 
+from graft.runtimes._lengths import room
+
 
 class Compiled(ABC):
     """A frozen module made ready on one runtime. One result never depends on its neighbours in the batch."""
 
     batch: int
     """The batch size that it runs at; a shorter batch is padded inside."""
+    usual: int = 0
+    """Where inputs differ in length, that of which ``batch`` are run at once; else 0."""
+
+    def room(self, length: int) -> int:
+        """Return how many inputs of a length are run at once."""
+        return room(self.batch, self.usual, length) if self.usual and self.batch > 1 else self.batch
+
+    def padded(self, batch: np.ndarray) -> np.ndarray:
+        """Return as many inputs as are run at once; the missing ones are zeros. Raises ValueError for more."""
+        return padded(batch, self.room(batch.shape[1]))
 
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
-        """Return the outputs (n, ...) float32 for any n >= 1 of inputs."""
-        starts = range(0, len(inputs), self.batch)
-        return np.concatenate(list(self.stream(inputs[start : start + self.batch] for start in starts)))
+        """Return the outputs (n, ...) float32 for any n >= 1 of inputs of one shape."""
+        size = self.room(inputs.shape[1])
+        starts = range(0, len(inputs), size)
+        return np.concatenate(list(self.stream(inputs[start : start + size] for start in starts)))
 
     @abstractmethod
     def stream(self, batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Yield outputs (m, ...) float32 for batches of 1 to ``batch`` inputs, in order.
+        """Yield outputs (m, ...) float32 for batches of 1 to ``room`` inputs, in order.
 
         Later batches are being taken and run meanwhile. A batch must not be written to after it was given.
         """
@@ -71,18 +84,21 @@ class Runtime(ABC):
         batch: int,
         device: str,
         cache: Path | None,
-        lengths: bool = False,
+        usual: int = 0,
     ) -> Compiled:
         """Make ``module`` ready for inputs shaped like ``example`` (n, ...).
 
-        With ``lengths`` the first axis of the inputs may differ from batch to batch.
+        With ``usual`` the first axis of the inputs may differ from batch to batch; on a CPU ``batch`` inputs of this
+        length are run at once.
 
         ``cache`` is a folder of this module's own (its name holds the weights' hash) for what was compiled.
         Raises NotInstalledError, or RuntimeError where the module cannot be converted.
         """
 
     def read(self, content: bytes, shape: tuple[int, ...], *, batch: int, lengths: bool = False) -> Compiled:
-        """Make an ONNX network ready for inputs of ``shape``, batch axis left out; ``lengths`` as in ``compile``.
+        """Make an ONNX network ready for inputs of ``shape``, batch axis left out.
+
+        With ``lengths`` the first axis of the inputs may differ from batch to batch.
 
         Raises RuntimeError where this runtime runs no files, or not this one.
         """

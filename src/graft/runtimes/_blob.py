@@ -36,7 +36,8 @@ def blob_path(
 ) -> Path:
     """Return the file for one compiled network: everything that it depends on, weights apart, is in its name."""
     shape = ("any", *example.shape[2:]) if lengths else example.shape[1:]
-    about = digest(machine(), version, str(example.dtype), repr(shape), str(batch))
+    rows = "any" if lengths and batch > 1 else str(batch)
+    about = digest(machine(), version, str(example.dtype), repr(shape), rows)
     return cache / f"{runtime}-{precision}-{about[:16]}.blob"
 
 

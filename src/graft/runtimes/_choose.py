@@ -14,6 +14,7 @@ from graft.registry import Registry
 from graft.runtimes import _memory
 from graft.runtimes._agree import Agreement, agreement
 from graft.runtimes._base import Compiled, Runtime
+from graft.runtimes._lengths import room
 from graft.runtimes._lent import Lent, take
 from graft.runtimes._memory import Choice
 
@@ -22,8 +23,8 @@ REGISTRY: Registry[Runtime] = Registry("graft.runtimes", "runtime", Runtime)
 ORDER = ("openvino", "onnxruntime")
 """Runtimes that convert, in the order in which they are tried; torch, the reference, is always measured."""
 
-SHORT_BATCH = 32
-"""Inputs of several lengths that a CPU runs at once."""
+SHORT_BATCH, SHORT = 32, 16
+"""Inputs of several lengths that a CPU runs at once, where they are ``SHORT`` tokens long: see ``room``."""
 
 TORCH_BATCH = 4
 """Inputs of one shape that torch runs at once on a CPU: at 8 and 16 tensors outgrow the caches, and are fresh memory
@@ -103,12 +104,10 @@ def recall(cache: Path | None, *, expected: int, device: str = "auto", runtime: 
     return found if found is not None and _holds(found, expected) else None
 
 
-def prepare(
-    module: nn.Module, example: np.ndarray, choice: Choice, cache: Path | None, *, lengths: bool = False
-) -> Compiled:
+def prepare(module: nn.Module, example: np.ndarray, choice: Choice, cache: Path | None, *, usual: int = 0) -> Compiled:
     """Compile ``module`` as a remembered choice says. Raises RuntimeError, or NotInstalledError if it has gone."""
     runtime = REGISTRY.create(choice.runtime, {"precision": choice.precision})
-    return runtime.compile(module, example, batch=choice.batch, device=choice.device, cache=cache, lengths=lengths)
+    return runtime.compile(module, example, batch=choice.batch, device=choice.device, cache=cache, usual=usual)
 
 
 def choose(  # noqa: PLR0913 - one flat list of what the choice depends on, all but two of them by name
@@ -136,24 +135,26 @@ def choose(  # noqa: PLR0913 - one flat list of what the choice depends on, all 
     """
     asked = wish(device, runtime)
     # One input alone is not to cost what a batch does.
+    usual = (windows if windows > 1 else SHORT) if lengths else 0
     size = batch or (1 if expected == 1 else default_batch(asked.device, lengths=lengths, windows=windows))
     if cache is not None and batch is None:
         known = _memory.recall(cache, asked.key())
         if known is not None and _holds(known, expected):
             with suppress(RuntimeError, GraftError):
-                return _lent(module, sample, known, cache, lengths=lengths), known
+                return _lent(module, sample, known, cache, usual=usual), known
         if known is not None:
             _memory.forget(cache, asked.key())
     fewer = batch is None and asked.device == "cpu" and not lengths
     torch_batch = min(size, TORCH_BATCH) if fewer else size
+    most = room(size, usual, sample.shape[1]) if usual and size > 1 and asked.device == "cpu" else torch_batch
     trial = _Trial(
         module,
-        sample[:torch_batch],
+        sample[:most],
         batch=size,
         torch_batch=torch_batch,
         device=asked.device,
         cache=cache,
-        lengths=lengths,
+        usual=usual,
     )
     choice = trial.forced(asked) if asked.runtime != "auto" else trial.fastest(expected)
     compiled = trial.ready.pop(f"{choice.runtime}:{choice.precision}")
@@ -163,21 +164,21 @@ def choose(  # noqa: PLR0913 - one flat list of what the choice depends on, all 
         if kept.identity() != choice.identity():
             # Another process was first; both must compute the same.
             compiled.close()
-            return _lent(module, sample, kept, cache, lengths=lengths), kept
+            return _lent(module, sample, kept, cache, usual=usual), kept
         choice = kept
-        return Lent(compiled, _key(sample, choice, cache, lengths=lengths)), choice
+        return Lent(compiled, _key(sample, choice, cache, usual=usual)), choice
     return compiled, choice
 
 
-def _lent(module: nn.Module, sample: np.ndarray, choice: Choice, cache: Path, *, lengths: bool) -> Compiled:
+def _lent(module: nn.Module, sample: np.ndarray, choice: Choice, cache: Path, *, usual: int) -> Compiled:
     """Return the network that is ready for a remembered choice, or make it so."""
-    key = _key(sample, choice, cache, lengths=lengths)
-    return Lent(take(key) or prepare(module, sample, choice, cache, lengths=lengths), key)
+    key = _key(sample, choice, cache, usual=usual)
+    return Lent(take(key) or prepare(module, sample, choice, cache, usual=usual), key)
 
 
-def _key(sample: np.ndarray, choice: Choice, cache: Path, *, lengths: bool) -> tuple[object, ...]:
+def _key(sample: np.ndarray, choice: Choice, cache: Path, *, usual: int) -> tuple[object, ...]:
     # The folder is the module's own, and so stands for its weights.
-    return (str(cache), *choice.identity().items(), sample.dtype, sample.shape[1 + lengths :])
+    return (str(cache), *choice.identity().items(), sample.dtype, sample.shape[1 + bool(usual) :])
 
 
 def _holds(choice: Choice, expected: int) -> bool:
@@ -202,7 +203,7 @@ def rate(label: str, compiled: Compiled, sample: np.ndarray, first: float) -> fl
         pass
     taken = (time.perf_counter() - start) / rounds if rounds else first
     # A padded batch costs what a full one does.
-    return round(compiled.batch / min(taken, first), 1)
+    return round(compiled.room(sample.shape[1]) / min(taken, first), 1)
 
 
 class _Trial:
@@ -217,7 +218,7 @@ class _Trial:
         torch_batch: int,
         device: str,
         cache: Path | None,
-        lengths: bool = False,
+        usual: int = 0,
     ) -> None:
         self.module = module
         self.sample = sample
@@ -225,7 +226,7 @@ class _Trial:
         self.torch_batch = torch_batch
         self.device = device
         self.cache = cache
-        self.lengths = lengths
+        self.usual = usual
         self.ready: dict[str, Compiled] = {}
         """By runtime and precision."""
         self.rates: dict[str, float] = {}
@@ -242,7 +243,7 @@ class _Trial:
             batch=self._size(name),
             device=self.device,
             cache=self.cache,
-            lengths=self.lengths,
+            usual=self.usual,
         )
         label = f"{name}:{precision}"
         start = time.perf_counter()

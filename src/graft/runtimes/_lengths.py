@@ -1,6 +1,7 @@
 """Inputs of several lengths in batches of one length each, and outputs brought back to one shape."""
 
 from collections.abc import Sequence
+from math import log2
 
 import numpy as np
 
@@ -20,6 +21,15 @@ def by_shape(arrays: Sequence[np.ndarray], size: int) -> list[tuple[list[int], n
         for alike in kinds.values()
         for start in range(0, len(alike), size)
     ]
+
+
+def room(batch: int, usual: int, length: int) -> int:
+    """Return how many inputs of a length run at once where ``batch`` of the ``usual`` length do: a power of two.
+
+    So that they are about as large together, whatever their length: a batch of long ones outgrows the caches, and the
+    last of each length, which is filled up, costs no more than another's. Twice as many as usual at the most.
+    """
+    return max(1, min(2 * batch, 1 << max(0, round(log2(batch * usual / length)))))
 
 
 def whole(outputs: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

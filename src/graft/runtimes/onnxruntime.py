@@ -17,7 +17,7 @@ from torch import nn
 
 from graft.errors import NotInstalledError, must
 from graft.runtimes import _blob
-from graft.runtimes._base import Compiled, Runtime, padded
+from graft.runtimes._base import Compiled, Runtime
 
 
 class Session(Compiled):
@@ -35,7 +35,7 @@ class Session(Compiled):
     def stream(self, batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Yield outputs in order; one batch runs on all cores."""
         for batch in batches:
-            result: np.ndarray = self.session.run(None, {self.input: padded(batch, self.batch)})[0]
+            result: np.ndarray = self.session.run(None, {self.input: self.padded(batch)})[0]
             yield result[: len(batch)].astype(np.float32, copy=False)
 
     def close(self) -> None:
@@ -73,13 +73,13 @@ class Onnxruntime(Runtime):
         batch: int,
         device: str,
         cache: Path | None,
-        lengths: bool = False,
+        usual: int = 0,
     ) -> Compiled:
         """Take the exported network from ``cache``, else export it, and keep it there."""
         if absent := self.missing():
             do = f"pip install {absent}"
             raise NotInstalledError(must("runtime onnxruntime", "installed", "no package", do))
-        if lengths:
+        if usual:
             raise RuntimeError("ONNX Runtime is given networks for inputs of one length only")
         about = f"{self.version()}/{torch.__version__}"
         path = _blob.blob_path(cache, "onnxruntime", about, "float32", example, batch) if cache else None

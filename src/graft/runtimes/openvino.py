@@ -17,15 +17,15 @@ from torch import nn
 
 from graft.errors import NotInstalledError, must
 from graft.runtimes import _blob, _openvino
-from graft.runtimes._base import Compiled, Runtime, padded
+from graft.runtimes._base import Compiled, Runtime
 from graft.runtimes._threads import limited
 
 
 class Requests(Compiled):
     """A compiled network and as many requests as the device runs at once."""
 
-    def __init__(self, compiled: Any, *, batch: int) -> None:
-        self.batch = batch
+    def __init__(self, compiled: Any, *, batch: int, usual: int = 0) -> None:
+        self.batch, self.usual = batch, usual
         self.compiled = compiled
         wanted = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         # One more than are computed at once, so that no core waits while Python looks after a finished one.
@@ -41,7 +41,7 @@ class Requests(Compiled):
                 if not idle:
                     yield self._finish(running, idle)
                 request = idle.pop()
-                shared = tensor(padded(batch, self.batch), shared_memory=True)
+                shared = tensor(self.padded(batch), shared_memory=True)
                 request.set_input_tensor(shared)
                 request.start_async()
                 running.append((request, shared, len(batch)))
@@ -94,7 +94,7 @@ class Openvino(Runtime):
         batch: int,
         device: str,
         cache: Path | None,
-        lengths: bool = False,
+        usual: int = 0,
     ) -> Compiled:
         """Take the compiled network from ``cache``, else convert and compile it, and keep it there."""
         if absent := self.missing():
@@ -105,20 +105,20 @@ class Openvino(Runtime):
             "INFERENCE_PRECISION_HINT": {"bfloat16": "bf16", "float32": "f32"}[precision],
         }
         path = (
-            _blob.blob_path(cache, "openvino", self.version(), precision, example, batch, lengths=lengths)
+            _blob.blob_path(cache, "openvino", self.version(), precision, example, batch, lengths=bool(usual))
             if cache
             else None
         )
         if path is not None and (content := _blob.load(path)) is not None:
             # A blob that this build cannot take is no fault: the network is converted again.
             with suppress(RuntimeError):
-                return Requests(_openvino.core().import_model(content, "CPU", settings), batch=batch)
-        compiled = _openvino.core().compile_model(convert(module, example, batch, lengths=lengths), "CPU", settings)
+                return Requests(_openvino.core().import_model(content, "CPU", settings), batch=batch, usual=usual)
+        compiled = _openvino.core().compile_model(convert(module, example, batch, lengths=bool(usual)), "CPU", settings)
         if path is not None:
             # A full disk costs the next start some seconds, and this one nothing.
             with suppress(OSError):
                 _blob.save(path, compiled.export_model().getvalue())
-        return Requests(compiled, batch=batch)
+        return Requests(compiled, batch=batch, usual=usual)
 
     def read(self, content: bytes, shape: tuple[int, ...], *, batch: int, lengths: bool = False) -> Compiled:
         """Compile an ONNX network; what it holds in 8 bits is computed in 8 bits, the rest in float32."""
@@ -155,6 +155,8 @@ class _Held(nn.Module):
 def convert(module: nn.Module, example: np.ndarray, batch: int, *, lengths: bool = False) -> Any:
     """Return the OpenVINO model of a torch module at a fixed batch size. Raises RuntimeError where it cannot be.
 
+    With ``lengths`` the first axis of the inputs is open, and with it a batch of more than one.
+
     It is traced at batch 1, once and unchecked (openvino.convert_model runs the module four times), since the caller
     compares the outputs anyway; and as one function, since a script module for each of its submodules takes longer to
     make than all else.
@@ -174,7 +176,8 @@ def convert(module: nn.Module, example: np.ndarray, batch: int, *, lengths: bool
             )
             frontend = FrontEndManager().load_by_framework("pytorch")
             model = frontend.convert(frontend.load(decoder))
-            model.reshape([batch, -1, *example.shape[2:]] if lengths else [batch, *example.shape[1:]])
+            rows = batch if batch == 1 else -1
+            model.reshape([rows, -1, *example.shape[2:]] if lengths else [batch, *example.shape[1:]])
         except Exception as error:
             raise RuntimeError(f"OpenVINO cannot convert it: {str(error).strip().splitlines()[0][:200]}") from error
     if len(model.outputs) != 1:

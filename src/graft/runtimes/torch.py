@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from graft.runtimes._base import Compiled, Runtime, padded
+from graft.runtimes._base import Compiled, Runtime
 from graft.runtimes._rough import able
 from graft.runtimes._threads import pool
 
@@ -28,8 +28,8 @@ class Eager(Compiled):
     threads that share no work need not wait for each other, least of all while inputs are decoded on the same cores.
     """
 
-    def __init__(self, module: nn.Module, *, batch: int, device: str, precision: str) -> None:
-        self.batch = batch
+    def __init__(self, module: nn.Module, *, batch: int, device: str, precision: str, usual: int = 0) -> None:
+        self.batch, self.usual = batch, usual
         self.device = device
         self.precision = precision
         # A copy, since moving it to a device or to channels-last would change the caller's parameters in place.
@@ -49,7 +49,7 @@ class Eager(Compiled):
         waiting: deque[tuple[torch.Tensor, int]] = deque()
         depth = 1 if self.device == "cpu" else 3
         for batch in batches:
-            waiting.append((self._run(padded(batch, self.batch)), len(batch)))
+            waiting.append((self._run(self.padded(batch)), len(batch)))
             if len(waiting) >= depth:
                 yield _array(*waiting.popleft())
         while waiting:
@@ -61,7 +61,7 @@ class Eager(Compiled):
         waiting: deque[tuple[Future[torch.Tensor], int]] = deque()
         try:
             for batch in batches:
-                waiting.append((self._pool.submit(self._run, padded(batch, self.batch)), len(batch)))
+                waiting.append((self._pool.submit(self._run, self.padded(batch)), len(batch)))
                 if len(waiting) > self.workers:
                     result, count = waiting.popleft()
                     yield _array(result.result(), count)
@@ -136,8 +136,10 @@ class Torch(Runtime):
         batch: int,
         device: str,
         cache: Path | None,
-        lengths: bool = False,
+        usual: int = 0,
     ) -> Compiled:
         """Copy the module to the device; nothing is cached."""
         precision = self.precision if self.precision != "auto" else self.candidates(device)[-1]
-        return Eager(module, batch=batch, device=device, precision=precision)
+        # A GPU takes all that it is given, long or short.
+        fitted = usual if device == "cpu" else 0
+        return Eager(module, batch=batch, device=device, precision=precision, usual=fitted)

@@ -18,6 +18,11 @@ STEPS = 3
 """Penalties on the way to the chosen one."""
 
 
+def learn(gathered: Gathered, climbed: Climb, seed: int) -> tuple[tuple[Finding, ...], LearningCurve | None]:
+    """Return the labels that look wrong, and what more of them would bring."""
+    return suspects(gathered, climbed), more_labels(gathered, climbed, seed)
+
+
 def probe_of(climbed: Climb) -> Fitted | None:
     """Return the fitted linear probe of a climb, if it has one."""
     return next((rung.fitted for rung in climbed.rungs if rung.strategy == "linear_probe"), None)

@@ -21,7 +21,7 @@ from graft.selection.gather import Gathered, Means, gather
 from graft.selection.journal import Journal
 from graft.selection.keeping import keeping
 from graft.selection.ladder import Climb, Rung, climb, spoken
-from graft.selection.lessons import more_labels, suspects
+from graft.selection.lessons import learn
 from graft.selection.pictures import album, mistakes
 from graft.selection.rungs import Budget, steps
 from graft.selection.settings import Plan, under
@@ -121,6 +121,7 @@ def work(
         chosen = time.perf_counter()
         shipped = ship(gathered, climbed, plan)
         wrong = runtimes.beside(mistakes, gathered, shipped) if lessons else None
+        learned = runtimes.beside(learn, gathered, climbed, recipe.seed) if lessons else None
         shipped = examined(gathered, shipped, recipe.seed)
         weighed = time.perf_counter()
         shipped = doubting(shipped, doubts(gathered, shipped, recipe.abstain, recipe.seed))
@@ -128,9 +129,7 @@ def work(
         if shipped.test is not None:
             journal.scores(shipped.rung.strategy, shipped.test.metrics, "test")
         judged = time.perf_counter()
-        doubted = suspects(gathered, climbed) if lessons else ()
-        with runtimes.limited(1):
-            curve = more_labels(gathered, climbed, recipe.seed) if lessons else None
+        doubted, curve = learned.result() if learned else ((), None)
         told = Told(
             recipe=recipe,
             gathered=gathered,

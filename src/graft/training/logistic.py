@@ -154,7 +154,8 @@ def _loss(
     weight, bias = at[:, :-1], at[:, -1]
     flat = weight.permute(1, 0, 2).reshape(-1, problems * outputs)
     value = torch.zeros(problems, dtype=torch.float64)
-    slope = torch.zeros_like(flat)
+    # One row an output: MKL takes half of the time for this product that it takes for its transpose.
+    slope = torch.zeros(problems * outputs, flat.shape[0])
     slope_bias = torch.zeros(problems * outputs)
     step = max(64, CHUNK_BYTES // (4 * problems * outputs))
     for begin in range(0, len(scores), step):
@@ -165,9 +166,9 @@ def _loss(
         value += (losses * share).sum(0, dtype=torch.float64)
         slopes = slopes.view(-1, problems * outputs)
         slope_bias += slopes.sum(0)
-        slope.addmm_(here.T, slopes)
+        slope.addmm_(slopes.T, here)
     value += 0.5 * penalty * weight.square().sum((1, 2), dtype=torch.float64)
-    slope = slope.view(-1, problems, outputs).permute(1, 0, 2) + penalty[:, None, None] * weight
+    slope = slope.view(problems, outputs, -1).transpose(1, 2) + penalty[:, None, None] * weight
     return value, torch.cat([slope, slope_bias.view(problems, 1, outputs)], 1).reshape(problems, -1)
 
 
