@@ -1,5 +1,7 @@
 """Texts: bytes to tokens, what is cut off, what is refused, and what is known of a text without a network."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -132,3 +134,12 @@ def test_settings_are_checked():
         Text(tokenizer="{}").fit(Text().decode(b"a"))
     with pytest.raises(ArtifactError, match="a text recipe"):
         Text.from_json({**WORDS.to_json(), "recipe": 99})
+
+
+@pytest.mark.parametrize("text", [WORDS, replace(WORDS, max_windows=3), Text(max_length=12)])
+def test_many_texts_are_fitted_as_each_is(text):
+    decoded = [text.decode(one.encode()) for one in ("one", "two words", "a much longer text " * 20, "ünï 中文")]
+    for fitted, one in zip(text.fit_all(decoded), decoded, strict=True):
+        np.testing.assert_array_equal(fitted, text.fit(one))
+        assert fitted.dtype == np.int32
+    assert list(text.fit_all([])) == []

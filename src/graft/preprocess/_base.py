@@ -32,6 +32,8 @@ class Preprocess(ABC):
     modality: ClassVar[str]
     in_place: ClassVar[bool] = False
     """Whether it reads large inputs piece by piece: it is then given a memory map of them, as if it were bytes."""
+    together: ClassVar[bool] = False
+    """Whether several inputs are fitted in less time by ``fit_all`` than one by one; decoded they must be small."""
     settles: ClassVar[bool] = False
     """Whether ``settled`` may change the shape, so that what a network makes of it is not known before."""
     spoilt: ClassVar[str] = ""
@@ -111,6 +113,10 @@ class Preprocess(ABC):
     @abstractmethod
     def fit(self, decoded: np.ndarray) -> np.ndarray:
         """Return view 0, not augmented: the fixed-shape array that the backbone's prefix takes."""
+
+    def fit_all(self, decoded: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+        """Return what ``fit`` returns for each of several inputs."""
+        return [self.fit(one) for one in decoded]
 
     def fit_light(self, decoded: np.ndarray) -> np.ndarray:
         """Return what ``fit`` does, but for roundings, without torch: for a server, which has none."""

@@ -1,7 +1,7 @@
 """Texts: decoded from UTF-8 (or UTF-16 with its mark), cut into the tokens that a network was trained on."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, Self
 
@@ -42,6 +42,7 @@ class Text(Preprocess):
     """
 
     modality: ClassVar[str] = "text"
+    together: ClassVar[bool] = True
     spoilt: ClassVar[str] = "spoilt"
     # Sentences of one meaning are no copies: among the 10,003 questions of banking77 the pictures' rules join 720 sets,
     # most of them of different words. A copy also has nearly all its words, in their order.
@@ -131,6 +132,12 @@ class Text(Preprocess):
     def fit(self, decoded: np.ndarray) -> np.ndarray:
         """Return view 0: token ids int32 (max_length,) or (max_windows, max_length), padded with -1."""
         return self._tokens(_words(decoded))
+
+    def fit_all(self, decoded: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+        """Return what ``fit`` returns for each of several texts, whose tokens are looked up in one go."""
+        if self.max_windows > 1:
+            return super().fit_all(decoded)
+        return _text_tokens.tokens_of([_words(one) for one in decoded], self.tokenizer, self.max_length)
 
     def augmented(self, decoded: np.ndarray, augmentation: str, seed: int) -> np.ndarray:
         """Return the tokens of the text after some words were changed, int32, shaped as ``fit`` does."""
