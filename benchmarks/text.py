@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from functools import cache, partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import nn
 
 from benchmarks import child, fits, texts
 from benchmarks.fits import fit
-from benchmarks.tables import Check, Table, at_least, at_most, checks, seconds, times
+from benchmarks.tables import Check, Table, at_least, at_most, checks, seconds, spread, times
 from graft import backbones
 
 BACKBONE = "all-MiniLM-L6-v2"
@@ -25,6 +26,7 @@ STEP = 4
 """Lengths are rounded up to this many tokens, so that there are not too many shapes."""
 BY_TOKENS, TOKENS = 0, 512
 """Stands for batches of about so many tokens each, however many texts that are."""
+ROUNDS = 5
 RATE, FIT, HEAD, ACCURACY = 0.9, 1.3, 0.25, 0.925
 
 Batches = Iterable[np.ndarray]
@@ -44,21 +46,31 @@ def tables(*, quick: bool) -> Iterator[Table]:
     yield Table("Routes from texts to features, MiniLM-L6", ("route", "texts a second"), rows, notes)
     with child.folder() as cache:
         env = {"GRAFT_CACHE": str(cache)}
-        raced = child.call("benchmarks.text:raced", env=env, source=source, route=route, repeats=1 if quick else 3)
+        raced = child.call("benchmarks.text:raced", env=env, source=source, route=route, repeats=1 if quick else ROUNDS)
     with child.folder() as cache:
         one = fit(source, cache, strategy="linear_probe")
+    with child.folder() as cache:
+        # Other texts leave the network compiled.
+        fit(source.with_name("test.csv"), cache, strategy="linear_probe")
+        known = fit(source, cache, strategy="linear_probe")
     probe = next(rung for rung in one.outcome["rungs"] if rung["strategy"] == "linear_probe")
-    head, accuracy, own = probe["seconds"], one.outcome["test"]["accuracy"], raced["graft"]
+    head, accuracy, own = probe["seconds"], one.outcome["test"]["accuracy"], median(raced["graft"])
+    # Round by round, since a busy machine hits both.
+    rate = median(bare / mine for bare, mine in zip(raced["floor"], raced["graft"], strict=True))
     yield checks(
         "Texts against the floor",
         [
-            Check(f"floor, {raced['count']:,} texts", seconds(raced["floor"])),
-            at_least("embedding, rate to the floor", raced["floor"] / own, RATE, times, seconds(own)),
-            at_most("linear-probe fit, to its embedding", one.seconds / own, FIT, times, seconds(one.seconds)),
+            Check(f"floor, {raced['count']:,} texts", spread(raced["floor"])),
+            at_least("embedding, rate to the floor", rate, RATE, times, spread(raced["graft"])),
+            at_most("linear-probe fit, to its embedding", known.seconds / own, FIT, times, seconds(known.seconds)),
+            at_most("the same, the network's first fit ever", one.seconds / own, FIT, times, seconds(one.seconds)),
             at_most("head and cross-validation, to the embedding", head / own, HEAD, times, seconds(head)),
             Check(f"accuracy on {accuracy['n']} held-out texts", f"{100 * accuracy['value']:.1f} %"),
         ],
-        [f"Fit, seconds: {one.parts()}. Imports, not counted: {one.imports:.1f}."],
+        [
+            f"Fit, seconds: {known.parts()}. Imports, not counted: {known.imports:.1f}.",
+            f"The network's first fit ever, seconds: {one.parts()}.",
+        ],
     )
 
 
@@ -93,7 +105,7 @@ def survey(source: str, count: int, slow: bool) -> dict[str, Any]:
 
 
 def raced(source: str, route: str, repeats: int) -> dict[str, Any]:
-    """Return the seconds of the bare loop and of Graft over all texts, in turn; the smaller of each.
+    """Return the seconds of the bare loop and of Graft over all texts, in turn.
 
     Both have compiled the network before; Graft's pass hashes, stores and remembers what the loop does not.
     """
@@ -119,7 +131,7 @@ def raced(source: str, route: str, repeats: int) -> dict[str, Any]:
             examples, hashes, backbone=backbone, cut=backbone.n_stages, store=store, also=("perceptual_hash",)
         )
         own.append(made.seconds["total"] - made.seconds["choose"])
-    return {"floor": min(bare[1:]), "graft": min(own[1:]), "count": len(asked)}
+    return {"floor": bare[1:], "graft": own[1:], "count": len(asked)}
 
 
 # -- the routes -------------------------------------------------------------------------------------------------------

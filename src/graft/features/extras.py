@@ -32,6 +32,14 @@ class Extras:
             self.shelves[kind] = store.shelf(spec, shape, "float32" if shape else "uint64")
         self._found = {kind: shelf.find(self.keys) >= 0 for kind, shelf in self.shelves.items()}
 
+    @property
+    def lacking(self) -> np.ndarray:
+        """Which rows (n,) still lack a kind."""
+        found = np.ones(len(self.keys), bool)
+        for one in self._found.values():
+            found &= one
+        return ~found
+
     def wanted(self, row: int) -> tuple[str, ...]:
         """Return the kinds that a row still lacks."""
         return tuple(kind for kind, found in self._found.items() if not found[row])

@@ -159,11 +159,8 @@ class Pass:
         lacking = self.asked.copy()
         if self.shelf is not None:
             lacking &= self._find(self.shelf) < 0
-        rows = {
-            content: row
-            for row, content in reversed(list(enumerate(self.hashes)))
-            if lacking[row].any() or self.extras.wanted(row)
-        }
+        wanted = np.flatnonzero(lacking.any(axis=1) | self.extras.lacking)
+        rows = {self.hashes[row]: row for row in wanted[::-1].tolist()}
         return sorted(rows.values())
 
     def _find(self, shelf: Shelf) -> np.ndarray:
