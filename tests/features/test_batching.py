@@ -5,7 +5,7 @@ from itertools import groupby
 import numpy as np
 import pytest
 
-from graft.features.batching import FIRST, MOST, Batch, Piece, in_batches
+from graft.features.batching import FIRST, MOST, Batch, Piece, held, in_batches
 from graft.features.decoding import Decoded, Job
 from graft.runtimes._lengths import room
 from graft.types import Example
@@ -25,9 +25,9 @@ def size(length):
 LENGTHS = np.random.default_rng(0).choice([8, 12, 16, 40, 200], 3000, p=[0.2, 0.4, 0.3, 0.09, 0.01]).tolist()
 
 
-@pytest.mark.parametrize("held", [False, True])
-def test_every_view_is_in_one_batch_of_its_length(held):
-    batches: list[Batch] = list(in_batches(pieces(LENGTHS), size, held=held))
+@pytest.mark.parametrize("most", [1, 100, MOST])
+def test_every_view_is_in_one_batch_of_its_length(most):
+    batches: list[Batch] = list(in_batches(pieces(LENGTHS), size, most=most))
     seen = []
     for batch in batches:
         numbers = batch.inputs[:, 0].tolist()
@@ -43,11 +43,11 @@ def test_every_view_is_in_one_batch_of_its_length(held):
 
 
 def test_held_inputs_come_length_by_length():
-    def changes(held):
-        shapes = [batch.inputs.shape[1] for batch in in_batches(pieces(LENGTHS), size, held=held)]
+    def changes(most):
+        shapes = [batch.inputs.shape[1] for batch in in_batches(pieces(LENGTHS), size, most=most)]
         return len(list(groupby(shapes)))
 
-    assert changes(True) < changes(False) / 2
+    assert changes(MOST) < changes(1) / 2
 
 
 def test_the_first_batches_wait_for_few_inputs_and_later_ones_for_no_more_than_most():
@@ -60,7 +60,7 @@ def test_the_first_batches_wait_for_few_inputs_and_later_ones_for_no_more_than_m
             yield one
 
     given, first = 0, True
-    for batch in in_batches(counted(), size, held=True):
+    for batch in in_batches(counted(), size, most=MOST):
         if first:
             assert taken == FIRST
         first = False
@@ -69,8 +69,14 @@ def test_the_first_batches_wait_for_few_inputs_and_later_ones_for_no_more_than_m
 
 
 def test_inputs_of_one_shape_are_run_as_soon_as_a_batch_is_full():
-    found = in_batches(pieces([5] * 20), lambda _: 8, held=False)
+    found = in_batches(pieces([5] * 20), lambda _: 8)
     assert [len(one.inputs) for one in found] == [8, 8, 4]
+
+
+def test_large_inputs_are_held_in_smaller_numbers():
+    assert held(1024) == MOST
+    assert held(256 * 50 * 4) == 163
+    assert held(1 << 30) == 1
 
 
 @pytest.mark.parametrize(

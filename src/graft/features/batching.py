@@ -10,6 +10,8 @@ from graft.features.decoding import Decoded
 FIRST, MOST, MORE = 128, 2048, 64
 """Inputs of several lengths that are held before the first batches are run, in the end, and by how many they grow at a
 time: so that the network need not wait for them."""
+HELD_BYTES = 8 << 20
+"""What they may take: a word that is spelt out is fifty times as large as a number."""
 RUN = 8
 """Batches of one length that are run before more inputs are taken."""
 
@@ -37,25 +39,30 @@ class Batch:
     """The inputs that are done with it."""
 
 
-def in_batches(pieces: Iterable[Piece], size: Callable[[int], int], *, held: bool) -> Iterator[Batch]:
+def held(record_bytes: int) -> int:
+    """Return how many inputs of so many bytes, padding included, may be held."""
+    return max(1, min(MOST, HELD_BYTES // max(1, record_bytes)))
+
+
+def in_batches(pieces: Iterable[Piece], size: Callable[[int], int], *, most: int = 1) -> Iterator[Batch]:
     """Yield batches of up to ``size(length)`` views of one length each.
 
-    Where inputs are ``held``, full batches of the length that has most of them come one after another: a runtime makes
-    itself ready for every change of shape. MiniLM of 10,003 questions took 16.2 s of two cores in the order of
-    their lengths, and 19.1 s where each batch was run as soon as it was full.
+    Where up to ``most`` inputs are held, full batches of the length that has most of them come one after another: a
+    runtime makes itself ready for every change of shape. MiniLM of 10,003 questions took 16.2 s of two cores in the
+    order of their lengths, and 19.1 s where each batch was run as soon as it was full.
     """
     lying: dict[int, list[Piece]] = {}
-    count, most = 0, FIRST if held else 1
+    count, wanted = 0, min(FIRST, most)
     for piece in pieces:
         lying.setdefault(len(piece.array), []).append(piece)
         count += 1
-        if count < most:
+        if count < wanted:
             continue
-        most = min(MOST, most + MORE) if held else 1
+        wanted = min(most, wanted + MORE)
         length = max(lying, key=lambda one: len(lying[one]) // size(one))
         full = min(RUN, len(lying[length]) // size(length)) * size(length)
         taken, lying[length] = lying[length][:full], lying[length][full:]
-        count = count - full if held else 0
+        count -= full
         yield from _batches(taken, size(length))
     for length in sorted(lying):
         yield from _batches(lying[length], size(length))

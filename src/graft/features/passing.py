@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from graft import runtimes
-from graft.features.batching import Batch, Piece, in_batches
+from graft.features.batching import Batch, Piece, held, in_batches
 from graft.features.decoding import AHEAD_BYTES, STEADY_BYTES, Decoded, Decoding, Job
 from graft.features.extras import HASH, Extras
 from graft.features.prefix import Prefix
@@ -218,12 +218,14 @@ class Pass:
         started = time.perf_counter()
         preprocess = self.what.preprocess
         waiting: deque[Batch] = deque()
+        record = int(np.prod(preprocess.shape)) * np.dtype(preprocess.dtype).itemsize
+        most = held(record) if preprocess.varies and compiled else 1
 
         def inputs() -> Iterator[np.ndarray]:
             # Where nothing is run, what is stored is the input as it is.
             pieces = self._pieces(results, preprocess.length if compiled else len)
             size = compiled.room if compiled else lambda _: 8
-            for batch in in_batches(pieces, size, held=preprocess.varies and compiled is not None):
+            for batch in in_batches(pieces, size, most=most):
                 waiting.append(batch)
                 yield batch.inputs
 
