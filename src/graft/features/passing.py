@@ -21,8 +21,8 @@ from graft.features.shelf import Shelf
 from graft.runtimes import Choice, Compiled
 from graft.types import Example, Progress
 
-LOOK_EVERY, LOOK_SECONDS = 64, 0.25
-"""Inputs, and seconds, between two looks at what other processes have stored."""
+LOOK_EVERY = 64
+"""Inputs between two looks at what other processes have stored."""
 
 
 class Overflow(ArithmeticError):
@@ -82,8 +82,6 @@ class Pass:
         self.others = False
         """Whether another process has been seen to fill the same shelf."""
         self.seen = 0
-        self.looked = 0.0
-        """When others were looked at the last time."""
 
     def run(self) -> Passed:
         """Compute and store what is missing. Raises StoreError, and Overflow where float16 is too narrow."""
@@ -194,7 +192,7 @@ class Pass:
         """Return which views of rows (m, views) are asked for and neither stored by this process nor by others."""
         lacking: np.ndarray = self.asked[rows].copy()
         if self.shelf is not None:
-            self._look()
+            self.others |= self.shelf.refresh_others()
             lacking[lacking] = self.shelf.locate(self.keys[rows][lacking]) < 0
         return lacking
 
@@ -271,19 +269,12 @@ class Pass:
     def _stored_by_others(self, one: Decoded) -> frozenset[int]:
         """Return the views that another process has stored since the input was sent to be decoded."""
         self.seen += 1
-        if self.seen % LOOK_EVERY == 0:
-            self._look()
+        if self.shelf is not None and self.seen % LOOK_EVERY == 0:
+            self.others |= self.shelf.refresh_others()
         if self.shelf is None or not self.others:
             return frozenset()
         views = np.array(list(one.views), np.int64)
         return frozenset(views[self.shelf.locate(self.keys[one.job.row, views]) >= 0].tolist())
-
-    def _look(self) -> None:
-        """Look at what other processes have stored, unless that was a moment ago."""
-        now = time.monotonic()
-        if self.shelf is not None and now - self.looked >= LOOK_SECONDS:
-            self.looked = now
-            self.others |= self.shelf.refresh_others()
 
     def _passed(self) -> Passed:
         shelf = self.shelf or self.what.shelf(self.choice)
