@@ -22,7 +22,7 @@ class Compiled(ABC):
 
     def room(self, length: int) -> int:
         """Return how many inputs of a length are run at once."""
-        return room(self.batch, self.usual, length) if self.usual and self.batch > 1 else self.batch
+        return room(self.batch, self.usual, length)
 
     def padded(self, batch: np.ndarray) -> np.ndarray:
         """Return as many inputs as are run at once; the missing ones are zeros. Raises ValueError for more."""

@@ -146,7 +146,7 @@ def choose(  # noqa: PLR0913 - one flat list of what the choice depends on, all 
             _memory.forget(cache, asked.key())
     fewer = batch is None and asked.device == "cpu" and not lengths
     torch_batch = min(size, TORCH_BATCH) if fewer else size
-    most = room(size, usual, sample.shape[1]) if usual and size > 1 and asked.device == "cpu" else torch_batch
+    most = room(torch_batch, usual if asked.device == "cpu" else 0, sample.shape[1])
     trial = _Trial(
         module,
         sample[:most],

@@ -27,8 +27,11 @@ def room(batch: int, usual: int, length: int) -> int:
     """Return how many inputs of a length run at once where ``batch`` of the ``usual`` length do: a power of two.
 
     So that they are about as large together, whatever their length: a batch of long ones outgrows the caches, and the
-    last of each length, which is filled up, costs no more than another's. Twice as many as usual at the most.
+    last of each length, which is filled up, costs no more than another's. Twice as many as usual at the most. Where all
+    have one length (``usual`` is 0), or one is run at a time, it is ``batch``.
     """
+    if not usual or batch == 1:
+        return batch
     return max(1, min(2 * batch, 1 << max(0, round(log2(batch * usual / length)))))
 
 
