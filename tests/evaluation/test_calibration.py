@@ -98,3 +98,18 @@ def test_bins_hold_every_answer_once():
     assert [one.accuracy.n for one in bins] == [2, 1, 1, 2]
     assert [(one.low, one.high) for one in bins][-1] == (0.9, 1.0)
     assert all(one.low <= one.confidence <= one.high for one in bins)
+
+
+@pytest.mark.parametrize("n", [1000, 3000])
+def test_drawing_groups_of_alike_answers_is_as_drawing_each(n):
+    random = np.random.default_rng(n)
+    confidence = random.beta(4, 1, n)
+    right = (random.random(n) < confidence - 0.15).astype(float)
+    found = calibration_error(confidence, right)
+    place = np.minimum((confidence * 15).astype(int), 14)
+    rows = random.integers(0, n, (4000, n))
+    gaps = [np.bincount(place[one], (right - confidence)[one], minlength=15) for one in rows]
+    draws = np.abs(gaps).sum(axis=1) / n
+    plain = 2 * found.value - np.quantile(draws, (0.975, 0.025))
+    assert found.low == pytest.approx(plain[0], abs=0.15 / np.sqrt(n))
+    assert found.high >= plain[1] - 0.15 / np.sqrt(n)

@@ -6,10 +6,12 @@ import numpy as np
 from scipy.special import logsumexp
 
 from graft.errors import DataError, must
-from graft.evaluation.intervals import Z, often_in_resamples, wilson
+from graft.evaluation.intervals import RESAMPLES, Z, wilson
 from graft.types import Estimate, LabelForm
 
 BINS = 15
+FINE = 8
+"""Groups of alike answers in one range of confidence, a power of 2 so that they fit into it to the last bit."""
 LOWEST, HIGHEST = 0.05, 20.0
 _ENOUGH = 10
 
@@ -119,20 +121,28 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray, *, bins: int = 
     gap = right - confidence
     value = float(np.abs(np.bincount(place, gap, minlength=bins)).sum() / n)
     random = np.random.default_rng((seed, n))
-    here = np.zeros((n, bins), np.float32)
-    here[np.arange(n), place] = 1
-    of_gap, sure_of = here * gap[:, None].astype(np.float32), np.bincount(place, confidence, minlength=bins)
-    draws, perfect = [], []
-    for often in often_in_resamples(n, seed):
-        draws.append(np.abs(often.astype(np.float32) @ of_gap).sum(axis=1) / n)
-        chance = random.random(often.shape, dtype=np.float32) < confidence
-        perfect.append(np.abs(chance.astype(np.float32) @ here - sure_of).sum(axis=1) / n)
-    low, high = np.quantile(np.concatenate(draws), (0.025, 0.975))
-    by_chance = value <= np.quantile(np.concatenate(perfect), 0.975)
+    fine = _places(confidence, bins * FINE)
+    # Answers that are alike are drawn together: what differs within such a group is far below what is estimated.
+    cells, at, sizes = np.unique(2 * fine + (right > 0), return_inverse=True, return_counts=True)
+    of_gap = _spread(np.bincount(at, gap) / sizes, cells // (2 * FINE), bins)
+    draws = np.abs(random.multinomial(n, sizes / n, RESAMPLES) @ of_gap).sum(axis=1) / n
+    groups, at, sizes = np.unique(fine, return_inverse=True, return_counts=True)
+    chance = np.clip(np.bincount(at, confidence) / sizes, 0.0, 1.0)
+    said = random.binomial(sizes, chance, (RESAMPLES, len(groups))) - sizes * chance
+    perfect = np.abs(said @ _spread(np.ones(len(groups)), groups // FINE, bins)).sum(axis=1) / n
+    low, high = np.quantile(draws, (0.025, 0.975))
+    by_chance = value <= np.quantile(perfect, 0.975)
     lower = 0.0 if by_chance else float(np.clip(2 * value - high, 0.0, value))
     whole, sure = wilson(float(right.sum()), n), float(confidence.mean())
     upper = max(2 * value - float(low), value, sure - whole.low, whole.high - sure)
     return Estimate(value, lower, min(upper, 1.0), n)
+
+
+def _spread(values: np.ndarray, place: np.ndarray, bins: int) -> np.ndarray:
+    """Return values (groups,) in a table (groups, bins), each in its range's column."""
+    table = np.zeros((len(values), bins))
+    table[np.arange(len(values)), place] = values
+    return table
 
 
 def reliability(confidence: np.ndarray, right: np.ndarray, bins: int = 10) -> tuple[Bin, ...]:

@@ -142,7 +142,8 @@ _Judged = tuple[Any, dict[str, Any]]
 
 
 def _judged_classes(task: "Task", logits: np.ndarray, targets: np.ndarray, temperature: float, seed: int) -> _Judged:
-    probabilities, raw = task.probabilities(logits, temperature), task.probabilities(logits)
+    raw = task.probabilities(logits)
+    probabilities = raw if temperature == 1.0 else task.probabilities(logits, temperature)
     answers = Answers(targets, logits.argmax(axis=1), probabilities, raw, seed)
     matrix = confusion_matrix(targets, answers.predicted, len(task.classes))
     return answers, {

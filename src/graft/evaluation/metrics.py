@@ -11,15 +11,18 @@ from scipy.special import expit, logit
 from graft.evaluation import numbers, sets
 from graft.evaluation.calibration import calibration_error
 from graft.evaluation.intervals import (
+    RESAMPLES,
     Z,
     bias_corrected,
     bootstrap_mean,
     mean_of_shares,
-    resamples,
     wilson,
     wilson_limits,
 )
 from graft.types import Estimate
+
+BLOCK = 100
+"""Resamples made at a time."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,11 @@ class Answers:
     def resampled(self) -> tuple[np.ndarray, ...]:
         """Blocks (3, resamples, C) of the bootstrap: hits, how often a class is the truth, how often the answer."""
         return tuple(_class_sums(self))
+
+    @cached_property
+    def calibrated(self) -> Estimate:
+        """The expected calibration error of the top answer, after temperature scaling."""
+        return calibration_error(self.probabilities.max(axis=1), self.right, seed=self.seed)
 
 
 def confusion_matrix(targets: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
@@ -128,16 +136,16 @@ def _from_classes(
 
 def _class_sums(answers: Answers) -> Iterator[np.ndarray]:
     classes, n = answers.raw.shape[1], len(answers.targets)
-    # Cells of the confusion matrix are resampled, not items: that is the same draw with far fewer columns.
     cells, place = np.unique(answers.targets * classes + answers.predicted, return_inverse=True)
     truth, said = cells // classes, cells % classes
     rows_start, by_said = np.unique(truth, return_index=True)[1], np.argsort(said, kind="stable")
     columns_start = np.unique(said[by_said], return_index=True)[1]
-    for rows in resamples(n, answers.seed):
-        offset = np.arange(len(rows))[:, None] * len(cells)
-        counts = np.bincount((place[rows] + offset).ravel(), minlength=len(rows) * len(cells))
-        counts = counts.reshape(len(rows), len(cells))
-        sums = np.zeros((3, len(rows), classes))
+    # How often each is drawn when n items are drawn with replacement is multinomial: far fewer numbers than items.
+    random = np.random.default_rng(answers.seed)
+    often = np.bincount(place, minlength=len(cells)) / n
+    for start in range(0, RESAMPLES, BLOCK):
+        counts = random.multinomial(n, often, min(BLOCK, RESAMPLES - start))
+        sums = np.zeros((3, len(counts), classes))
         sums[0][:, truth[truth == said]] = counts[:, truth == said]
         sums[1][:, np.unique(truth)] = np.add.reduceat(counts, rows_start, axis=1)
         sums[2][:, np.unique(said)] = np.add.reduceat(counts[:, by_said], columns_start, axis=1)
@@ -193,11 +201,13 @@ def _placed(scores: np.ndarray, among: np.ndarray) -> np.ndarray:
 
 def calibration_error_after(answers: Answers) -> Estimate:
     """Return the expected calibration error of the top answer, after temperature scaling."""
-    return calibration_error(answers.probabilities.max(axis=1), answers.right, seed=answers.seed)
+    return answers.calibrated
 
 
 def calibration_error_raw(answers: Answers) -> Estimate:
     """Return the expected calibration error of the top answer, before temperature scaling."""
+    if answers.raw is answers.probabilities:
+        return answers.calibrated
     return calibration_error(answers.raw.max(axis=1), answers.right, seed=answers.seed)
 
 

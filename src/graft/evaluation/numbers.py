@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
 
 from graft.evaluation.intervals import Z, bias_corrected, bootstrap_mean, resamples, wilson
 from graft.types import Estimate
@@ -64,6 +63,9 @@ def spearman(answers: Numbers) -> Estimate | None:
     The interval is Fisher's, with the error of Bonett and Wright 2000, "Sample size requirements for estimating
     Pearson, Kendall and Spearman correlations", Psychometrika 65; for fewer than 4 items it is all of -1 to 1.
     """
+    # Here, since its import takes half a second, which every command would wait for.
+    from scipy.stats import rankdata
+
     ranks = rankdata(answers.truth), rankdata(answers.said)
     if any(np.ptp(one) == 0 for one in ranks):
         return None

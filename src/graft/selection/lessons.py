@@ -18,9 +18,11 @@ STEPS = 3
 """Penalties on the way to the chosen one."""
 
 
-def learn(gathered: Gathered, climbed: Climb, seed: int) -> tuple[tuple[Finding, ...], LearningCurve | None]:
-    """Return the labels that look wrong, and what more of them would bring."""
-    return suspects(gathered, climbed), more_labels(gathered, climbed, seed)
+def learn(
+    gathered: Gathered, climbed: Climb, temperature: float, seed: int
+) -> tuple[tuple[Finding, ...], LearningCurve | None]:
+    """Return the labels that look wrong, and what more of them would bring; ``temperature`` is the best rung's."""
+    return suspects(gathered, climbed, temperature), more_labels(gathered, climbed, seed)
 
 
 def probe_of(climbed: Climb) -> Fitted | None:
@@ -28,14 +30,19 @@ def probe_of(climbed: Climb) -> Fitted | None:
     return next((rung.fitted for rung in climbed.rungs if rung.strategy == "linear_probe"), None)
 
 
-def suspects(gathered: Gathered, climbed: Climb) -> tuple[Finding, ...]:
-    """Return the labels that the probe's out-of-fold answers contradict with confidence; none for numbers."""
+def suspects(gathered: Gathered, climbed: Climb, temperature: float) -> tuple[Finding, ...]:
+    """Return the labels that the probe's out-of-fold answers contradict with confidence; none for numbers.
+
+    ``temperature`` is the best rung's; where that is not the probe, its own is fitted.
+    """
     probe, form = probe_of(climbed), gathered.task.form
     if probe is None or probe.development_logits is None or form == "number":
         return ()
     rows = gathered.development[gathered.halves.both]
     targets = gathered.targets(rows)
-    temperature = evaluation.calibrate(form, probe.development_logits, targets)
+    best = climbed.best.fitted
+    if best is None or best.development_logits is not probe.development_logits:
+        temperature = evaluation.calibrate(form, probe.development_logits, targets)
     chances = gathered.task.probabilities(probe.development_logits, temperature)
     sources = [gathered.scanned.examples[row].source for row in rows]
     find = data.suspect_sets if form == "set" else data.suspect_labels

@@ -121,7 +121,7 @@ def work(
         chosen = time.perf_counter()
         shipped = ship(gathered, climbed, plan)
         wrong = runtimes.beside(mistakes, gathered, shipped) if lessons else None
-        learned = runtimes.beside(learn, gathered, climbed, recipe.seed) if lessons else None
+        learned = runtimes.beside(learn, gathered, climbed, shipped.temperature, recipe.seed) if lessons else None
         shipped = examined(gathered, shipped, recipe.seed)
         weighed = time.perf_counter()
         shipped = doubting(shipped, doubts(gathered, shipped, recipe.abstain, recipe.seed))
