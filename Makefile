@@ -34,8 +34,9 @@ types: setup
 layers: setup
 	$(BIN)/lint-imports --no-logo
 
+# Tests start Python hundreds of times: what it compiles is kept, even where the environment says otherwise.
 unit: setup
-	$(BIN)/python -m pytest -n $(WORKERS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS)
 
 bench: setup  ## print the tables of speed, memory and accuracy (long)
 	$(BIN)/python -m benchmarks
