@@ -85,7 +85,7 @@ def rates(seconds: float) -> dict[str, Any]:
     backbone = backbones.load(BACKBONE)
     network = backbone.prefix(backbone.n_stages)
     noise = np.random.default_rng(0).integers(0, 256, (max(BATCHES), *backbone.preprocess.shape), np.uint8)
-    plain = exported(network, noise[:1], lengths=False)
+    plain = exported(network, noise[:1], axes=0)
     with Quantiser(plain, list(noise[:CALIBRATED])) as maker:
         small = maker.quantised()
     found: dict[str, dict[str, float]] = {}

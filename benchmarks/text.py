@@ -240,7 +240,7 @@ def _openvino(module: nn.Module, size: int, *, precision: str) -> Run:
         def padded(self, batch: np.ndarray) -> np.ndarray:
             return batch
 
-    model = convert(module, np.zeros((1, 16), np.int32), size or TOKENS, lengths=True)
+    model = convert(module, np.zeros((1, 16), np.int32), size or TOKENS, axes=1)
     hints = {"float32": "f32", "bfloat16": "bf16"}
     settings = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": hints[precision]}
     return Bare(core().compile_model(model, "CPU", settings), batch=size or TOKENS).stream

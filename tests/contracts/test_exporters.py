@@ -56,6 +56,8 @@ def test_the_file_gives_what_the_model_gives(name, format, tmp_path):
     padded = case.lengths and name in PADDED.get(format, ())
     assert (told["inputs"][0]["shape"][0] is None) == (case.lengths and not padded)
     assert bool(said) == padded
+    if "windows" in name and case.lengths and not padded:
+        assert told["inputs"][0]["shape"][:2] == [None, None]
     # Inputs that were not part of the comparison, five of them: two were traced and sixteen compared.
     preprocess = model.backbone.preprocess
     inputs = np.stack([preprocess.fit(preprocess.noise(900 + row)) for row in range(5)])

@@ -140,13 +140,16 @@ def test_hash_features_and_picture(spec, samples):
     assert len(lengths) == 1
 
 
-def test_what_is_behind_the_length_is_padding(spec, samples):
+def test_what_is_not_used_is_padding(spec, samples):
     for content in samples:
         fitted = spec.fit(spec.decode(content))
-        length = spec.length(fitted)
-        assert 0 < length <= spec.shape[0]
-        assert spec.varies or length == spec.shape[0]
-        assert (fitted[length:] == -1).all()
+        used = spec.used(fitted).copy()
+        assert used.shape[spec.open_axes :] == fitted.shape[spec.open_axes :]
+        inside = fitted[*map(slice, used.shape)]
+        np.testing.assert_array_equal(inside, used)
+        if spec.open_axes:
+            inside[...] = -1
+            assert (fitted == -1).all()
 
 
 def test_auto_and_none_are_augmentations_everywhere(spec):

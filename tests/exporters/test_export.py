@@ -85,10 +85,10 @@ def test_the_comparison_sees_a_model_that_differs(exported, probe):
     inputs = sample(model, probe.photos, 0)
     whole = network(model)
     opened = ONNX.open(exported.file)
-    assert compare(whole, opened, inputs.arrays, inputs.lengths, "").good
+    assert compare(whole, opened, inputs.arrays, inputs.used, "").good
     with torch.no_grad():
         whole.module.head[-1].weight.mul_(1.01)
-    worse = compare(whole, opened, inputs.arrays, inputs.lengths, "")
+    worse = compare(whole, opened, inputs.arrays, inputs.used, "")
     assert not worse.good
     assert worse.logits > 1e-3 > worse.features
 

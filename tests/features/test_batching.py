@@ -18,8 +18,8 @@ def pieces(lengths):
         yield Piece(np.full(length, number, np.int32), key, ends)
 
 
-def size(length):
-    return room(32, 16, length)
+def size(shape):
+    return room(32, 1, shape)
 
 
 LENGTHS = np.random.default_rng(0).choice([8, 12, 16, 40, 200], 3000, p=[0.2, 0.4, 0.3, 0.09, 0.01]).tolist()
@@ -33,12 +33,12 @@ def test_every_view_is_in_one_batch_of_its_length(most):
         numbers = batch.inputs[:, 0].tolist()
         length = batch.inputs.shape[1]
         assert {LENGTHS[one] for one in numbers} == {length}
-        assert len(numbers) <= size(length)
+        assert len(numbers) <= size((length,))
         assert [int.from_bytes(key.tobytes(), "big") for key in batch.keys] == numbers
         assert [one.job.row for one in batch.ends] == numbers
         seen += numbers
     assert sorted(seen) == list(range(len(LENGTHS)))
-    short = [one for one in batches if len(one.inputs) < size(one.inputs.shape[1])]
+    short = [one for one in batches if len(one.inputs) < size(one.inputs.shape[1:])]
     assert len(short) <= len(set(LENGTHS))
 
 
@@ -83,4 +83,8 @@ def test_large_inputs_are_held_in_smaller_numbers():
     ("length", "rows"), [(4, 64), (8, 64), (12, 32), (16, 32), (32, 16), (64, 8), (256, 2), (512, 1), (4096, 1)]
 )
 def test_short_inputs_are_run_more_at_once(length, rows):
-    assert room(32, 16, length) == rows
+    assert room(32, 1, (length,)) == rows
+    assert room(32, 2, (4, length)) == room(32, 1, (4 * length,))
+    # What is spelt out, as a token's characters, is no further input.
+    assert room(32, 1, (length, 50)) == rows
+    assert room(8, 0, (length,)) == 8 and room(1, 1, (length,)) == 1

@@ -54,7 +54,7 @@ def test_tokens_are_stored_at_one_shape_with_zeros_behind(bert, tmp_path, one_th
         tokens = bert.preprocess.fit(bert.preprocess.decode(content))
         real = (tokens >= 0).sum()
         np.testing.assert_array_equal(row[:, -1], np.arange(len(row)) < real)
-        assert not row[bert.preprocess.length(tokens) :].any()
+        assert not row[len(bert.preprocess.used(tokens)) :].any()
         assert row[:real, :-1].any(axis=1).all()
 
 

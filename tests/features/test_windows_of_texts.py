@@ -10,6 +10,7 @@ import torch
 import tiny_transformers
 from graft.backbones import load
 from graft.features import Store, extract
+from graft.runtimes.torch import Eager
 from graft.types import Example
 
 DRAW = np.random.default_rng(4)
@@ -56,6 +57,18 @@ def test_a_text_is_the_mean_of_its_own_windows(plain, windowed, tmp_path, one_th
     np.testing.assert_allclose(found, np.stack([one.mean(axis=0) for one in vectors]), rtol=1e-4, atol=1e-5)
 
 
+def test_a_text_costs_no_more_than_its_own_windows_and_tokens(windowed, tmp_path, one_thread, monkeypatch):
+    seen = []
+    run_ = Eager._run
+    monkeypatch.setattr(Eager, "_run", lambda self, batch: seen.append(batch.shape) or run_(self, batch))
+    run(windowed, CONTENTS, tmp_path)
+    form = windowed.preprocess
+    shapes = {form.used(form.fit(form.decode(one))).shape for one in CONTENTS}
+    assert len(shapes) > 4 and min(shapes) == (1, 12)
+    assert {one[1:] for one in seen[2:]} >= shapes
+    assert max(rows * count * tokens for rows, count, tokens in seen[2:]) <= 512
+
+
 def test_one_window_is_what_it_was(plain, windowed, tmp_path, one_thread):
     short = [number for number, one in enumerate(CONTENTS) if len(of_windows(plain, windowed, one)) == 1]
     first, several = rows(run(plain, CONTENTS, tmp_path)), rows(run(windowed, CONTENTS, tmp_path))
@@ -77,7 +90,7 @@ def test_stages_behind_a_cut_see_the_real_windows_alone(windowed, tmp_path, cut,
     stored = rows(run(windowed, CONTENTS, tmp_path, cut))
     assert stored.shape[1:] == windowed.shape(cut) == (4, 16, 17)
     for content, row in zip(CONTENTS, stored, strict=True):
-        used = windowed.preprocess.length(windowed.preprocess.fit(windowed.preprocess.decode(content)))
+        used = len(windowed.preprocess.used(windowed.preprocess.fit(windowed.preprocess.decode(content))))
         assert row[:used, 0, -1].all() and not row[used:].any()
     with torch.no_grad():
         behind = windowed.suffix(cut)(torch.from_numpy(stored.astype(np.float32))).numpy()

@@ -46,7 +46,7 @@ def test_lengths_hashes_and_features_count_words_whatever_they_are_made_of():
         spec = Text(max_length=16, tokenizer=_text_own.written(tokenizer))
         views = [fitted(spec, text) for text in ("the card", "the card", "card the", "the card the card the")]
         ends = 2 if tokenizer is SPELT else 0
-        assert [spec.length(view) for view in views] == [4, 4, 4, 8]
+        assert [len(spec.used(view)) for view in views] == [4, 4, 4, 8]
         small = np.stack([spec.miniature(view) for view in views])
         assert small.shape == (4, 16)
         assert (small >= 0).sum(axis=1).tolist() == [2 + ends, 2 + ends, 2 + ends, 5 + ends]

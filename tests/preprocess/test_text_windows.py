@@ -53,12 +53,12 @@ def test_all_windows_are_fitted_and_padding_stands_behind_them():
     fitted = preprocess.fit(preprocess.decode(content))
     windows = read(preprocess, content)
     assert (fitted.shape, fitted.dtype, len(windows)) == ((5, 64), np.int32, 4)
-    assert preprocess.length(fitted) == 4
+    assert preprocess.used(fitted).shape == (4, 64)
     for row, window in zip(fitted, windows, strict=False):
         np.testing.assert_array_equal(row, plain.fit(plain.decode(window.encode())))
     assert (fitted[4:] == -1).all()
     short = preprocess.fit(preprocess.decode(b"short"))
-    assert preprocess.length(short) == 1 and (short[1:] == -1).all()
+    assert preprocess.used(short).shape == (1, 8) and (short[1:] == -1).all()
     # What tells near duplicates and simple features sees the last words too.
     other = preprocess.fit(preprocess.decode(content[:-6] + b"quite another end"))
     assert not np.array_equal(preprocess.simple_features(fitted), preprocess.simple_features(other))

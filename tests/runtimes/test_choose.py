@@ -51,7 +51,7 @@ def compiled_as(monkeypatch):
     def make(changes):
         asked = []
 
-        def compile_(self, module, example, *, batch, device, cache, usual=0):
+        def compile_(self, module, example, *, batch, device, cache, axes=0):
             asked.append(self.precision)
             change = changes[self.precision]
             if isinstance(change, Exception):
@@ -266,7 +266,7 @@ def test_one_input_alone_is_run_alone():
 
 def test_an_input_of_several_windows_counts_as_so_many():
     assert [runtimes.default_batch("cpu", windows=count) for count in (1, 4, 8, 16)] == [8, 2, 1, 1]
-    assert runtimes.default_batch("cpu", lengths=True, windows=8) == 4
+    assert runtimes.default_batch("cpu", axes=2, windows=8) == 32
     assert runtimes.default_batch("cuda", windows=8) == 8
     clips = np.stack([SAMPLE, SAMPLE[::-1]], axis=1)
     module = Each(network())

@@ -8,7 +8,7 @@ from graft.selection import settled
 
 
 def test_objects_are_set_apart_and_given_back():
-    assert gc.get_freeze_count() == 0
+    gc.unfreeze()  # a server that another test ran in this process may have set some apart
     with pytest.raises(KeyError), settled():
         assert gc.get_freeze_count() > 10_000
         raise KeyError

@@ -156,9 +156,11 @@ class Backbone:
         if not several:
             return replace(self, stages=stages, preprocess=preprocess)
         windows = preprocess.shape[0]
-        applied, poolings = (EachMarked, MARKED_POOLINGS) if preprocess.varies else (Each, POOLINGS)
+        applied, poolings = (EachMarked, MARKED_POOLINGS) if preprocess.open_axes else (Each, POOLINGS)
         each = tuple(
-            Stage(one.name, applied(one.module), (windows, *(_marked(one.shape) if preprocess.varies else one.shape)))
+            Stage(
+                one.name, applied(one.module), (windows, *(_marked(one.shape) if preprocess.open_axes else one.shape))
+            )
             for one in stages
         )
         pooled = Stage("windows", poolings[preprocess.pooling](), stages[-1].shape)
@@ -174,7 +176,7 @@ class Backbone:
         if form == own:
             return self.stages
         inner = 1 + self.windowed
-        if self.preprocess.varies and form[inner:] == own[inner:]:
+        if self.preprocess.open_axes and form[inner:] == own[inner:]:
             return self._shortened(form)
         if not self.preprocess.stretches or form[1:] != own[1:]:
             raise SettingError(must("inputs", f"of the form {own} for {self.name}", form, "Take another backbone"))

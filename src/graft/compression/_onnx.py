@@ -23,12 +23,12 @@ SUMS_OF_8_BITS = 4
 """``accuracy_level`` of ONNX Runtime's MatMulNBits: values are rounded to 8 bits when the network runs."""
 
 
-def exported(module: nn.Module, sample: np.ndarray, *, lengths: bool) -> bytes:
-    """Return a frozen module as ONNX: inputs (n, ...) like ``sample``, n open; with ``lengths`` the next axis too.
+def exported(module: nn.Module, sample: np.ndarray, *, axes: int) -> bytes:
+    """Return a frozen module as ONNX: inputs (n, ...) like ``sample``, n and so many ``axes`` behind it open.
 
     Raises RuntimeError where it cannot be exported.
     """
-    open_axes = {0: torch.export.Dim.DYNAMIC, **({1: torch.export.Dim.DYNAMIC} if lengths else {})}
+    open_axes = dict.fromkeys(range(1 + axes), torch.export.Dim.DYNAMIC)
     # A batch of one would be taken for a fixed one.
     example = torch.from_numpy(np.ascontiguousarray(np.concatenate([sample[:1], sample[:1]])))
     try:

@@ -68,7 +68,7 @@ class Int8(Method):
         material.progress("exporting", 0, 1)
         calibration, inputs = material.inputs(rows), material.inputs(asked)
         plain = model.backbone.prefix(model.backbone.n_stages)
-        content = exported(plain, calibration[0][None], lengths=form.varies)
+        content = exported(plain, calibration[0][None], axes=form.open_axes)
         shape = model.backbone.stages[-1].shape
         with Quantiser(content, calibration if static else ()) as maker:
             check = _Check(material, maker, inputs, asked, shape)
@@ -117,13 +117,13 @@ class _Check:
         self.material, self.maker, self.inputs, self.rows, self.shape = material, maker, inputs, rows, shape
         backbone = material.model.backbone
         sample = np.stack(inputs[:1])
-        self.lengths = backbone.preprocess.varies
+        self.axes = backbone.preprocess.open_axes
         plain, _ = runtimes.choose(
             backbone.prefix(backbone.n_stages),
             sample,
             expected=len(inputs),
             batch=1,
-            lengths=self.lengths,
+            axes=self.axes,
             device="cpu",
             runtime="torch:float32",
         )
@@ -143,7 +143,7 @@ class _Check:
     ) -> np.ndarray:
         """Return what a quantised network gives for the first inputs, those checked unless others are given."""
         inputs = self.inputs[:count] if inputs is None else inputs
-        ready, _ = runtimes.opened(content, inputs[0].shape, batch=1, lengths=self.lengths)
+        ready, _ = runtimes.opened(content, inputs[0].shape, batch=1, axes=self.axes)
         return self._run(ready, inputs)
 
     def error(self, content: bytes) -> float:

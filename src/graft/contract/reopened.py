@@ -98,5 +98,4 @@ def _decodable(scanned: Scanned, form: Preprocess, listener: Listener) -> Scanne
 def fitted(form: Preprocess, example: Example) -> np.ndarray:
     """Return the first part of an input, preprocessed, without the padding of those that vary in length."""
     content = example.read(in_place=form.in_place)
-    found: np.ndarray = form.fit(form.part(content, 0, form.parts(content)))
-    return found[: form.length(found)]
+    return form.used(form.fit(form.part(content, 0, form.parts(content))))

@@ -41,7 +41,7 @@ class Exporter(ABC):
 
     @abstractmethod
     def write(self, network: Network, sample: Arrays, file: Path, metadata: str) -> None:
-        """Write the network with any number of inputs at once; with ``network.varies`` also inputs of any length.
+        """Write the network with any number of inputs at once, of any length in its open axes.
 
         ``sample`` holds two inputs. ``metadata`` is JSON that the file carries. Raises RuntimeError where the format
         cannot hold the network, OSError where the file cannot be written.

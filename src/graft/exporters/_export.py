@@ -154,10 +154,11 @@ def _written(
     file: Path,
     listener: Listener,
 ) -> tuple[Network, dict[str, Any]]:
-    """Write the file, with a fixed length where any length cannot be had; return what it holds and says of itself."""
+    """Write the file, with axes fixed that cannot be open; return what it holds and says of itself."""
     two = {name: np.concatenate([array, array])[:2] for name, array in inputs.arrays.items()}
     fault = ""
-    for one in (whole, replace(whole, varies=False))[: 1 + whole.varies]:
+    for axes in range(whole.open_axes, -1, -1):
+        one = replace(whole, open_axes=axes)
         told = {**metadata(model, one), "files": _beside(file)}
         try:
             exporter.write(one, two, file, json.dumps(told, ensure_ascii=False))
@@ -166,7 +167,7 @@ def _written(
         except Exception as error:  # torch raises many classes here
             fault = _first(error)
             continue
-        if one is not whole:
+        if axes < whole.open_axes:
             listener.say("Inputs must be padded to their full length: the network could not be written for any length.")
         return one, told
     do = "Take another format of `graft list exporters`, or use the model folder itself"
@@ -205,7 +206,7 @@ def _compared(exporter: Exporter, written: Network, inputs: Sample, file: Path, 
     """Return how near the file's answers are. Raises ArtifactError where that is not near enough."""
     do = "Nothing was written; please report it with the model's graft.json"
     try:
-        parity = compare(written, exporter.open(file), inputs.arrays, inputs.lengths, inputs.told)
+        parity = compare(written, exporter.open(file), inputs.arrays, inputs.used, inputs.told)
     except RuntimeError as error:
         raise ArtifactError(must(f"The {format} file", "one that can be run", _first(error), do)) from error
     if not parity.good:

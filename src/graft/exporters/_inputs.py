@@ -23,8 +23,8 @@ class Sample:
 
     arrays: Mapping[str, np.ndarray]
     """(n, ...) by the names of the network's inputs."""
-    lengths: list[int]
-    """How much of each input's first axis is no padding."""
+    used: list[tuple[int, ...]]
+    """How much of each input is no padding."""
     told: str
     """What they are, in words."""
 
@@ -91,4 +91,4 @@ def _stacked(model: Assembled, found: Sequence[tuple[np.ndarray, np.ndarray | No
     arrays = {INPUT: np.stack([one for one, _ in found])}
     if model.beside:
         arrays[BESIDE] = np.stack([np.asarray(beside, np.float32) for _, beside in found])
-    return Sample(arrays, [preprocess.length(one) for one, _ in found], told)
+    return Sample(arrays, [preprocess.used(one).shape for one, _ in found], told)

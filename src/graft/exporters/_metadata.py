@@ -18,9 +18,7 @@ def metadata(model: Assembled, network: Network) -> dict[str, Any]:
     told = model.manifest
     preprocess = model.backbone.preprocess
     doubt: Mapping[str, Any] = told.get("doubt") or {}
-    shape: list[int | None] = list(preprocess.shape)
-    if network.varies:
-        shape[0] = None
+    shape: list[int | None] = [*[None] * network.open_axes, *preprocess.shape[network.open_axes :]]
     inputs: list[dict[str, Any]] = [{"name": INPUT, "dtype": preprocess.dtype, "shape": shape}]
     if model.beside:
         inputs.append({"name": BESIDE, "dtype": "float32", "shape": [model.beside.width]})

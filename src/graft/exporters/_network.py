@@ -24,16 +24,17 @@ class Network:
     """Takes its inputs by position; gives (logits, features)."""
     inputs: tuple[str, ...]
     """``input``, and ``beside`` where the head takes more than the network's features."""
-    varies: bool
-    """Whether the first axis of one input may be shorter."""
+    open_axes: int
+    """How many of the first axes of one input may be shorter."""
     file: bytes | None = field(default=None, repr=False)
     """ONNX that is run instead of the backbone, as after int8: (n, ...) to what the head takes; None for most."""
 
     def axes(self) -> dict[str, dict[int, str]]:
         """Return the names of the axes that may have any length, by input."""
         found = {name: {0: "batch"} for name in self.inputs}
-        if self.varies:
-            found[INPUT][1] = "length"
+        # The axis that any input has of them is the last.
+        names = ("windows", "length")[2 - self.open_axes :] if self.open_axes else ()
+        found[INPUT] |= dict(enumerate(names, start=1))
         return found
 
 
@@ -67,17 +68,15 @@ class FittedBeside(Fitted):
 class FromFile(nn.Module):
     """A backbone that is an ONNX file, for comparison: it can be asked, but not traced."""
 
-    def __init__(self, content: bytes, shape: Sequence[int], *, lengths: bool) -> None:
+    def __init__(self, content: bytes, shape: Sequence[int], *, axes: int) -> None:
         super().__init__()
-        self.content, self.shape, self.lengths = content, tuple(shape), lengths
+        self.content, self.shape, self.axes = content, tuple(shape), axes
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """Return what the file gives for inputs (n, ...), one by one as a model is asked."""
         rows = [np.ascontiguousarray(one[None]) for one in input.numpy()]
         # As the model folder is run, but for a runtime that rounds 8 bits in another way than exported files are.
-        ready, _ = runtimes.opened(
-            self.content, rows[0].shape[1:], batch=1, runtime="onnxruntime", lengths=self.lengths
-        )
+        ready, _ = runtimes.opened(self.content, rows[0].shape[1:], batch=1, runtime="onnxruntime", axes=self.axes)
         found = [ready(one) for one in rows]
         ready.close()
         return torch.from_numpy(np.concatenate(found))
@@ -94,11 +93,11 @@ def averaged(found: torch.Tensor) -> torch.Tensor:
 def network(model: Assembled) -> Network:
     """Return the model as one module on the CPU, in eval mode."""
     backbone = model.backbone
-    varies = backbone.preprocess.varies
+    axes = backbone.preprocess.open_axes
     # At cut 0 the stages are all trained, and the prefix of a whole network still normalises.
     body: nn.Module = backbone.prefix(backbone.n_stages)
     if model.network is not None:
-        body = FromFile(model.network, backbone.stages[-1].shape, lengths=varies)
+        body = FromFile(model.network, backbone.stages[-1].shape, axes=axes)
     kind: Any = FittedBeside if model.beside else Fitted
     module = kind(body, model.head).eval().requires_grad_(False)
-    return Network(module, (INPUT, BESIDE) if model.beside else (INPUT,), varies, model.network)
+    return Network(module, (INPUT, BESIDE) if model.beside else (INPUT,), axes, model.network)

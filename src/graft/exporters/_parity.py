@@ -43,20 +43,19 @@ class Parity:
         return asdict(self)
 
 
-def compare(network: Network, opened: Opened, arrays: Arrays, lengths: list[int], inputs: str) -> Parity:
+def compare(network: Network, opened: Opened, arrays: Arrays, used: list[tuple[int, ...]], inputs: str) -> Parity:
     """Ask the model in torch and the opened file for the same inputs: all at once, then a few alone, without padding.
 
-    ``lengths`` says how much of each input's first axis is no padding. Raises RuntimeError where it cannot be run.
+    ``used`` says how much of each input is no padding. Raises RuntimeError where it cannot be run.
     """
     wanted = reference(network, arrays)
     found = [(opened.run(arrays), slice(None))]
-    for row, length in enumerate(lengths[:4]):
+    for row, shape in enumerate(used[:4]):
         alone = {name: array[row : row + 1] for name, array in arrays.items()}
-        if network.varies:
-            alone[INPUT] = alone[INPUT][:, :length]
+        alone[INPUT] = alone[INPUT][:, *map(slice, shape[: network.open_axes])]
         found.append((opened.run(alone), slice(row, row + 1)))
     worst = {name: max(_off(wanted[name], one[name], rows) for one, rows in found) for name in OUTPUTS}
-    return Parity(worst["logits"], worst["features"], len(lengths), inputs)
+    return Parity(worst["logits"], worst["features"], len(used), inputs)
 
 
 def reference(network: Network, arrays: Arrays) -> Mapping[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Inputs put into batches of one length each, those of a length one after another."""
+"""Inputs put into batches of one shape each, those of a shape one after another."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -13,7 +13,10 @@ time: so that the network need not wait for them."""
 HELD_BYTES = 8 << 20
 """What they may take: a word that is spelt out is fifty times as large as a number."""
 RUN = 8
-"""Batches of one length that are run before more inputs are taken."""
+"""Batches of one shape that are run before more inputs are taken."""
+
+Shape = tuple[int, ...]
+"""Of an input, without its padding."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Batch:
-    """Views of one length that are run at once."""
+    """Views of one shape that are run at once."""
 
     inputs: np.ndarray
     """(m, ...)."""
@@ -44,28 +47,28 @@ def held(record_bytes: int) -> int:
     return max(1, min(MOST, HELD_BYTES // max(1, record_bytes)))
 
 
-def in_batches(pieces: Iterable[Piece], size: Callable[[int], int], *, most: int = 1) -> Iterator[Batch]:
-    """Yield batches of up to ``size(length)`` views of one length each.
+def in_batches(pieces: Iterable[Piece], size: Callable[[Shape], int], *, most: int = 1) -> Iterator[Batch]:
+    """Yield batches of up to ``size(shape)`` views of one shape each.
 
-    Where up to ``most`` inputs are held, full batches of the length that has most of them come one after another: a
+    Where up to ``most`` inputs are held, full batches of the shape that has most of them come one after another: a
     runtime makes itself ready for every change of shape. MiniLM of 10,003 questions took 16.2 s of two cores in the
     order of their lengths, and 19.1 s where each batch was run as soon as it was full.
     """
-    lying: dict[int, list[Piece]] = {}
+    lying: dict[Shape, list[Piece]] = {}
     count, wanted = 0, min(FIRST, most)
     for piece in pieces:
-        lying.setdefault(len(piece.array), []).append(piece)
+        lying.setdefault(piece.array.shape, []).append(piece)
         count += 1
         if count < wanted:
             continue
         wanted = min(most, wanted + MORE)
-        length = max(lying, key=lambda one: len(lying[one]) // size(one))
-        full = min(RUN, len(lying[length]) // size(length)) * size(length)
-        taken, lying[length] = lying[length][:full], lying[length][full:]
+        shape = max(lying, key=lambda one: len(lying[one]) // size(one))
+        full = min(RUN, len(lying[shape]) // size(shape)) * size(shape)
+        taken, lying[shape] = lying[shape][:full], lying[shape][full:]
         count -= full
-        yield from _batches(taken, size(length))
-    for length in sorted(lying):
-        yield from _batches(lying[length], size(length))
+        yield from _batches(taken, size(shape))
+    for shape in sorted(lying):
+        yield from _batches(lying[shape], size(shape))
 
 
 def _batches(pieces: list[Piece], size: int) -> Iterator[Batch]:

@@ -138,7 +138,7 @@ class Pass:
             device=what.device,
             runtime=what.runtime,
             cache=what.folder,
-            lengths=what.preprocess.varies,
+            axes=what.preprocess.open_axes,
             windows=what.backbone.windows,
         )
         if before is None or before.identity() != self.choice.identity():
@@ -200,7 +200,7 @@ class Pass:
         """Take the first results until they fill a batch; return them and the batch."""
         preprocess = self.what.preprocess
         device, windows = runtimes.resolve_device(self.what.device), self.what.backbone.windows
-        size = runtimes.default_batch(device, lengths=preprocess.varies, windows=windows)
+        size = runtimes.default_batch(device, axes=preprocess.open_axes, windows=windows)
         first: list[Decoded] = []
         arrays: list[np.ndarray] = []
         for one in results:
@@ -208,8 +208,7 @@ class Pass:
             arrays += one.views.values()
             if len(arrays) >= size:
                 break
-        longest = max((preprocess.length(one) for one in arrays[:size]), default=0)
-        return first, np.stack([one[:longest] for one in arrays[:size]]) if arrays else np.zeros((0, *preprocess.shape))
+        return first, preprocess.stacked(arrays[:size]) if arrays else np.zeros((0, *preprocess.shape))
 
     def _pass(self, results: Iterator[Decoded], compiled: Compiled | None) -> None:
         """Run all results through the network, and store what comes out."""
@@ -217,11 +216,11 @@ class Pass:
         preprocess = self.what.preprocess
         waiting: deque[Batch] = deque()
         record = int(np.prod(preprocess.shape)) * np.dtype(preprocess.dtype).itemsize
-        most = held(record) if preprocess.varies and compiled else 1
+        most = held(record) if preprocess.open_axes and compiled else 1
 
         def inputs() -> Iterator[np.ndarray]:
             # Where nothing is run, what is stored is the input as it is.
-            pieces = self._pieces(results, preprocess.length if compiled else len)
+            pieces = self._pieces(results, preprocess.used if compiled else _whole)
             size = compiled.room if compiled else lambda _: 8
             for batch in in_batches(pieces, size, most=most):
                 waiting.append(batch)
@@ -243,7 +242,7 @@ class Pass:
         total = len(self.examples)
         self.progress(f"{self.what.backbone.name} to cut {self.what.cut}", min(self.tally.done, total), total)
 
-    def _pieces(self, results: Iterator[Decoded], length: Callable[[np.ndarray], int]) -> Iterator[Piece]:
+    def _pieces(self, results: Iterator[Decoded], used: Callable[[np.ndarray], np.ndarray]) -> Iterator[Piece]:
         """Yield the views that are to be run; of what needs none the rest is kept at once."""
         done: list[Decoded] = []
         for one in results:
@@ -260,7 +259,7 @@ class Pass:
                 done.append(ended)
             for view, array in views.items():
                 ends = ended if view == last else None
-                yield Piece(array[: length(array)], self.keys[one.job.row, view], ends)
+                yield Piece(used(array), self.keys[one.job.row, view], ends)
             if len(done) >= LOOK_EVERY:
                 self._finish(done)
                 done = []
@@ -294,6 +293,10 @@ class Pass:
             measures=measures,
             seconds=dict(self.tally.seconds),
         )
+
+
+def _whole(array: np.ndarray) -> np.ndarray:
+    return array
 
 
 def _narrow(output: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:

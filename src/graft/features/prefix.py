@@ -15,6 +15,9 @@ from graft.features.weights import normalisation
 from graft.preprocess import Preprocess
 from graft.runtimes import Choice
 
+ROWS = {1: "by length", 2: "by windows and length"}
+"""Which inputs run together, by how many of their axes are open: last bits may depend on it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Prefix:
@@ -70,7 +73,7 @@ class Prefix:
                 "normalise": normalisation(backbone.normalise),
                 "stages": [stage.name for stage in backbone.stages[: self.cut]],
                 "runtime": choice.identity() if choice else None,
-                **({"rows": "by length"} if self.preprocess.varies else {}),
+                **({"rows": ROWS[self.preprocess.open_axes]} if self.preprocess.open_axes else {}),
             }
         return {"kind": "activations", "preprocess": self.preprocess.to_json(), "cut": self.cut, **network}
 

@@ -152,13 +152,18 @@ class Preprocess(ABC):
         return False
 
     @property
-    def varies(self) -> bool:
-        """Whether inputs differ in how much of their first axis is padding: see ``length``."""
-        return False
+    def open_axes(self) -> int:
+        """How many of an input's first axes end in padding, more in one input than in another: see ``used``."""
+        return 0
 
-    def length(self, fitted: np.ndarray) -> int:
-        """Return how much of an input's first axis a network has to see; what is behind it is padding."""
-        return int(fitted.shape[0])
+    def used(self, fitted: np.ndarray) -> np.ndarray:
+        """Return an input without the padding that ends its open axes: what a network has to see."""
+        return fitted
+
+    def stacked(self, fitted: Sequence[np.ndarray]) -> np.ndarray:
+        """Return inputs as one array (n, ...), with no more padding than they need together."""
+        most = np.max([self.used(one).shape for one in fitted], axis=0)
+        return np.stack([one[*map(slice, most)] for one in fitted])
 
     @abstractmethod
     def miniature(self, fitted: np.ndarray) -> np.ndarray:

@@ -116,7 +116,7 @@ class Text(Preprocess):
         windows, tokens = 0, 4
         for one in contents:
             fitted = self.fit(self.decode(one))
-            windows = max(windows, 1 if self.max_windows == 1 else self.length(fitted))
+            windows = max(windows, 1 if self.max_windows == 1 else _begun(fitted))
             tokens = max(tokens, self._rounded(fitted if self.max_windows == 1 else fitted[0]))
         if not windows:
             return self
@@ -145,7 +145,7 @@ class Text(Preprocess):
         found = self._tokens(changed)
         if self.max_windows == 1:
             return _text_augment.without_some(found, augmentation, seed)
-        for number in range(self.length(found)):
+        for number in range(_begun(found)):
             found[number] = _text_augment.without_some(found[number], augmentation, seed + number)
         return found
 
@@ -181,9 +181,15 @@ class Text(Preprocess):
         """Return the changes that ``text`` names, in their order. Raises SettingError with the nearest name."""
         return _text_augment.check_augmentation(text)
 
-    def length(self, fitted: np.ndarray) -> int:
-        """Return the number of tokens, rounded up: by 4 to 32, by 8 to 64, by 16 to 128, and so on; or of windows."""
-        return self._rounded(fitted) if self.max_windows == 1 else _begun(fitted)
+    def used(self, fitted: np.ndarray) -> np.ndarray:
+        """Return its tokens, or its windows as long as the longest of them.
+
+        The number of tokens is rounded up: by 4 to 32, by 8 to 64, by 16 to 128, and so on.
+        """
+        if self.max_windows == 1:
+            return fitted[: self._rounded(fitted)]
+        windows = fitted[: _begun(fitted)]
+        return windows[:, : max(map(self._rounded, windows))]
 
     def _rounded(self, ids: np.ndarray) -> int:
         count = _begun(ids)
@@ -191,9 +197,9 @@ class Text(Preprocess):
         return min(self.max_length, -(-count // step) * step)
 
     @property
-    def varies(self) -> bool:
-        """True: what is behind a text's tokens, or its windows, is padding."""
-        return True
+    def open_axes(self) -> int:
+        """1, the tokens, or 2 with several windows: the windows and the tokens of each."""
+        return 1 if self.max_windows == 1 else 2
 
     def miniature(self, fitted: np.ndarray) -> np.ndarray:
         """Return the tokens themselves, those of all windows one after the other, int32 (tokens,)."""

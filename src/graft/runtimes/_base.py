@@ -17,20 +17,20 @@ class Compiled(ABC):
 
     batch: int
     """The batch size that it runs at; a shorter batch is padded inside."""
-    usual: int = 0
-    """Where inputs differ in length, that of which ``batch`` are run at once; else 0."""
+    axes: int = 0
+    """How many of the inputs' first axes differ from batch to batch."""
 
-    def room(self, length: int) -> int:
-        """Return how many inputs of a length are run at once."""
-        return room(self.batch, self.usual, length)
+    def room(self, shape: tuple[int, ...]) -> int:
+        """Return how many inputs of a shape are run at once."""
+        return room(self.batch, self.axes, shape)
 
     def padded(self, batch: np.ndarray) -> np.ndarray:
         """Return as many inputs as are run at once; the missing ones are zeros. Raises ValueError for more."""
-        return padded(batch, self.room(batch.shape[1]))
+        return padded(batch, self.room(batch.shape[1:]))
 
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
         """Return the outputs (n, ...) float32 for any n >= 1 of inputs of one shape."""
-        size = self.room(inputs.shape[1])
+        size = self.room(inputs.shape[1:])
         starts = range(0, len(inputs), size)
         return np.concatenate(list(self.stream(inputs[start : start + size] for start in starts)))
 
@@ -84,21 +84,21 @@ class Runtime(ABC):
         batch: int,
         device: str,
         cache: Path | None,
-        usual: int = 0,
+        axes: int = 0,
     ) -> Compiled:
         """Make ``module`` ready for inputs shaped like ``example`` (n, ...).
 
-        With ``usual`` the first axis of the inputs may differ from batch to batch; on a CPU ``batch`` inputs of this
-        length are run at once.
+        So many first ``axes`` of the inputs may differ from batch to batch; on a CPU ``batch`` inputs of ``USUAL``
+        tokens are then run at once.
 
         ``cache`` is a folder of this module's own (its name holds the weights' hash) for what was compiled.
         Raises NotInstalledError, or RuntimeError where the module cannot be converted.
         """
 
-    def read(self, content: bytes, shape: tuple[int, ...], *, batch: int, lengths: bool = False) -> Compiled:
+    def read(self, content: bytes, shape: tuple[int, ...], *, batch: int, axes: int = 0) -> Compiled:
         """Make an ONNX network ready for inputs of ``shape``, batch axis left out.
 
-        With ``lengths`` the first axis of the inputs may differ from batch to batch.
+        So many first ``axes`` of the inputs may differ from batch to batch.
 
         Raises RuntimeError where this runtime runs no files, or not this one.
         """

@@ -32,11 +32,11 @@ def blob_path(
     example: np.ndarray,
     batch: int,
     *,
-    lengths: bool = False,
+    axes: int = 0,
 ) -> Path:
     """Return the file for one compiled network: everything that it depends on, weights apart, is in its name."""
-    shape = ("any", *example.shape[2:]) if lengths else example.shape[1:]
-    rows = "any" if lengths and batch > 1 else str(batch)
+    shape = (*["any"] * axes, *example.shape[1 + axes :])
+    rows = "any" if axes and batch > 1 else str(batch)
     about = digest(machine(), version, str(example.dtype), repr(shape), rows)
     return cache / f"{runtime}-{precision}-{about[:16]}.blob"
 

@@ -23,8 +23,8 @@ REGISTRY: Registry[Runtime] = Registry("graft.runtimes", "runtime", Runtime)
 ORDER = ("openvino", "onnxruntime")
 """Runtimes that convert, in the order in which they are tried; torch, the reference, is always measured."""
 
-SHORT_BATCH, SHORT = 32, 16
-"""Inputs of several lengths that a CPU runs at once, where they are ``SHORT`` tokens long: see ``room``."""
+SHORT_BATCH = 32
+"""Inputs of several lengths that a CPU runs at once, where they are of ``USUAL`` tokens: see ``room``."""
 
 TORCH_BATCH = 4
 """Inputs of one shape that torch runs at once on a CPU: at 8 and 16 tensors outgrow the caches, and are fresh memory
@@ -86,14 +86,15 @@ def wish(device: str, runtime: str) -> Wish:
     return Wish(device=found, runtime=name, precision=precision or "auto")
 
 
-def default_batch(device: str, *, lengths: bool = False, windows: int = 1) -> int:
+def default_batch(device: str, *, axes: int = 0, windows: int = 1) -> int:
     """Return the batch size that inputs are run at: 8 on a CPU, whose caches hold it, 64 on a GPU.
 
-    Inputs of several lengths are small ones, of which a CPU takes more at once. An input of several ``windows`` is as
-    large as so many inputs, and counts as that.
+    An input of several ``windows`` is as large as so many inputs, and counts as that. Inputs with open ``axes`` are
+    small ones, of which a CPU takes more at once; how many there are of a shape is decided for each.
     """
-    size = 64 if device != "cpu" else SHORT_BATCH if lengths else 8
-    return max(1, size // windows)
+    if device == "cpu" and axes:
+        return SHORT_BATCH
+    return max(1, (64 if device != "cpu" else 8) // windows)
 
 
 def recall(cache: Path | None, *, expected: int, device: str = "auto", runtime: str = "auto") -> Choice | None:
@@ -104,10 +105,10 @@ def recall(cache: Path | None, *, expected: int, device: str = "auto", runtime: 
     return found if found is not None and _holds(found, expected) else None
 
 
-def prepare(module: nn.Module, example: np.ndarray, choice: Choice, cache: Path | None, *, usual: int = 0) -> Compiled:
+def prepare(module: nn.Module, example: np.ndarray, choice: Choice, cache: Path | None, *, axes: int = 0) -> Compiled:
     """Compile ``module`` as a remembered choice says. Raises RuntimeError, or NotInstalledError if it has gone."""
     runtime = REGISTRY.create(choice.runtime, {"precision": choice.precision})
-    return runtime.compile(module, example, batch=choice.batch, device=choice.device, cache=cache, usual=usual)
+    return runtime.compile(module, example, batch=choice.batch, device=choice.device, cache=cache, axes=axes)
 
 
 def choose(  # noqa: PLR0913 - one flat list of what the choice depends on, all but two of them by name
@@ -119,7 +120,7 @@ def choose(  # noqa: PLR0913 - one flat list of what the choice depends on, all 
     runtime: str = "auto",
     cache: Path | None = None,
     batch: int | None = None,
-    lengths: bool = False,
+    axes: int = 0,
     windows: int = 1,
 ) -> tuple[Compiled, Choice]:
     """Return ``module`` made ready on the fastest runtime that agrees with float32 torch, and why it was chosen.
@@ -127,26 +128,25 @@ def choose(  # noqa: PLR0913 - one flat list of what the choice depends on, all 
     ``sample`` (n, ...) are real inputs, 1 to a batch of them; ``expected`` is the number of inputs of the whole job:
     what would save less than its conversion costs is not tried. What is chosen is remembered in ``cache`` (a folder
     of this module's own) before this returns, so that the next call computes bit for bit the same.
-    ``lengths`` says that the first axis of the inputs differs from batch to batch, ``windows`` of how many inputs of
-    the network each consists.
+    So many first ``axes`` of the inputs differ from batch to batch; ``windows`` says of how many inputs of the network
+    each consists.
     ``runtime`` is ``auto``, a name, or a name and a precision (``openvino:float32``).
     Raises SettingError, UnknownNameError or NotInstalledError for a wish that cannot be met, and RuntimeError where a
     forced runtime cannot convert the module.
     """
     asked = wish(device, runtime)
     # One input alone is not to cost what a batch does.
-    usual = (windows if windows > 1 else SHORT) if lengths else 0
-    size = batch or (1 if expected == 1 else default_batch(asked.device, lengths=lengths, windows=windows))
+    size = batch or (1 if expected == 1 else default_batch(asked.device, axes=axes, windows=windows))
     if cache is not None and batch is None:
         known = _memory.recall(cache, asked.key())
         if known is not None and _holds(known, expected):
             with suppress(RuntimeError, GraftError):
-                return _lent(module, sample, known, cache, usual=usual), known
+                return _lent(module, sample, known, cache, axes=axes), known
         if known is not None:
             _memory.forget(cache, asked.key())
-    fewer = batch is None and asked.device == "cpu" and not lengths
+    fewer = batch is None and asked.device == "cpu" and not axes
     torch_batch = min(size, TORCH_BATCH) if fewer else size
-    most = room(torch_batch, usual if asked.device == "cpu" else 0, sample.shape[1])
+    most = room(torch_batch, axes if asked.device == "cpu" else 0, sample.shape[1:])
     trial = _Trial(
         module,
         sample[:most],
@@ -154,7 +154,7 @@ def choose(  # noqa: PLR0913 - one flat list of what the choice depends on, all 
         torch_batch=torch_batch,
         device=asked.device,
         cache=cache,
-        usual=usual,
+        axes=axes,
     )
     choice = trial.forced(asked) if asked.runtime != "auto" else trial.fastest(expected)
     compiled = trial.ready.pop(f"{choice.runtime}:{choice.precision}")
@@ -164,21 +164,21 @@ def choose(  # noqa: PLR0913 - one flat list of what the choice depends on, all 
         if kept.identity() != choice.identity():
             # Another process was first; both must compute the same.
             compiled.close()
-            return _lent(module, sample, kept, cache, usual=usual), kept
+            return _lent(module, sample, kept, cache, axes=axes), kept
         choice = kept
-        return Lent(compiled, _key(sample, choice, cache, usual=usual)), choice
+        return Lent(compiled, _key(sample, choice, cache, axes=axes)), choice
     return compiled, choice
 
 
-def _lent(module: nn.Module, sample: np.ndarray, choice: Choice, cache: Path, *, usual: int) -> Compiled:
+def _lent(module: nn.Module, sample: np.ndarray, choice: Choice, cache: Path, *, axes: int) -> Compiled:
     """Return the network that is ready for a remembered choice, or make it so."""
-    key = _key(sample, choice, cache, usual=usual)
-    return Lent(take(key) or prepare(module, sample, choice, cache, usual=usual), key)
+    key = _key(sample, choice, cache, axes=axes)
+    return Lent(take(key) or prepare(module, sample, choice, cache, axes=axes), key)
 
 
-def _key(sample: np.ndarray, choice: Choice, cache: Path, *, usual: int) -> tuple[object, ...]:
+def _key(sample: np.ndarray, choice: Choice, cache: Path, *, axes: int) -> tuple[object, ...]:
     # The folder is the module's own, and so stands for its weights.
-    return (str(cache), *choice.identity().items(), sample.dtype, sample.shape[1 + bool(usual) :])
+    return (str(cache), *choice.identity().items(), sample.dtype, sample.shape[1 + axes :])
 
 
 def _holds(choice: Choice, expected: int) -> bool:
@@ -203,7 +203,7 @@ def rate(label: str, compiled: Compiled, sample: np.ndarray, first: float) -> fl
         pass
     taken = (time.perf_counter() - start) / rounds if rounds else first
     # A padded batch costs what a full one does.
-    return round(compiled.room(sample.shape[1]) / min(taken, first), 1)
+    return round(compiled.room(sample.shape[1:]) / min(taken, first), 1)
 
 
 class _Trial:
@@ -218,7 +218,7 @@ class _Trial:
         torch_batch: int,
         device: str,
         cache: Path | None,
-        usual: int = 0,
+        axes: int = 0,
     ) -> None:
         self.module = module
         self.sample = sample
@@ -226,7 +226,7 @@ class _Trial:
         self.torch_batch = torch_batch
         self.device = device
         self.cache = cache
-        self.usual = usual
+        self.axes = axes
         self.ready: dict[str, Compiled] = {}
         """By runtime and precision."""
         self.rates: dict[str, float] = {}
@@ -243,7 +243,7 @@ class _Trial:
             batch=self._size(name),
             device=self.device,
             cache=self.cache,
-            usual=self.usual,
+            axes=self.axes,
         )
         label = f"{name}:{precision}"
         start = time.perf_counter()

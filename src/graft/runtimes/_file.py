@@ -13,10 +13,11 @@ def opened(
     batch: int,
     device: str = "auto",
     runtime: str = "auto",
-    lengths: bool = False,
+    axes: int = 0,
 ) -> tuple[Compiled, Choice]:
     """Return an ONNX network ready for inputs of ``shape`` (without the batch axis), and what runs it.
 
+    So many first ``axes`` of the inputs may differ from batch to batch.
     ``runtime`` is auto (OpenVINO, else ONNX Runtime), one of them, or one with a precision for what is not in 8 bits;
     without one that is what the processor is fast at.
     Raises SettingError for a device or runtime that runs no files, NotInstalledError where none is here, and
@@ -38,7 +39,7 @@ def opened(
         # float32, and 12 % in bfloat16.
         precision = asked.precision if asked.precision != "auto" else REGISTRY.get(name).candidates("cpu")[0]
         try:
-            ready = REGISTRY.create(name, {"precision": precision}).read(content, shape, batch=batch, lengths=lengths)
+            ready = REGISTRY.create(name, {"precision": precision}).read(content, shape, batch=batch, axes=axes)
         except RuntimeError as error:
             notes.append(f"{name} was left out: {error}")
             continue

@@ -18,7 +18,7 @@ class Lent(Compiled):
     """A compiled network that goes back, when it is closed, to where the next one who wants it finds it."""
 
     def __init__(self, compiled: Compiled, key: tuple[object, ...]) -> None:
-        self.batch, self.usual = compiled.batch, compiled.usual
+        self.batch, self.axes = compiled.batch, compiled.axes
         self.compiled: Compiled | None = compiled
         self.key = key
 

@@ -73,13 +73,13 @@ class Onnxruntime(Runtime):
         batch: int,
         device: str,
         cache: Path | None,
-        usual: int = 0,
+        axes: int = 0,
     ) -> Compiled:
         """Take the exported network from ``cache``, else export it, and keep it there."""
         if absent := self.missing():
             do = f"pip install {absent}"
             raise NotInstalledError(must("runtime onnxruntime", "installed", "no package", do))
-        if usual:
+        if axes:
             raise RuntimeError("ONNX Runtime is given networks for inputs of one length only")
         about = f"{self.version()}/{torch.__version__}"
         path = _blob.blob_path(cache, "onnxruntime", about, "float32", example, batch) if cache else None
@@ -94,7 +94,7 @@ class Onnxruntime(Runtime):
         except Exception as error:
             raise RuntimeError(f"ONNX Runtime cannot load it: {str(error).strip().splitlines()[0][:200]}") from error
 
-    def read(self, content: bytes, shape: tuple[int, ...], *, batch: int, lengths: bool = False) -> Compiled:
+    def read(self, content: bytes, shape: tuple[int, ...], *, batch: int, axes: int = 0) -> Compiled:
         """Open an ONNX network, whose batch axis must be open."""
         try:
             return Session(content, batch=batch)

@@ -24,8 +24,8 @@ from graft.runtimes._threads import limited
 class Requests(Compiled):
     """A compiled network and as many requests as the device runs at once."""
 
-    def __init__(self, compiled: Any, *, batch: int, usual: int = 0) -> None:
-        self.batch, self.usual = batch, usual
+    def __init__(self, compiled: Any, *, batch: int, axes: int = 0) -> None:
+        self.batch, self.axes = batch, axes
         self.compiled = compiled
         wanted = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         # One more than are computed at once, so that no core waits while Python looks after a finished one.
@@ -94,7 +94,7 @@ class Openvino(Runtime):
         batch: int,
         device: str,
         cache: Path | None,
-        usual: int = 0,
+        axes: int = 0,
     ) -> Compiled:
         """Take the compiled network from ``cache``, else convert and compile it, and keep it there."""
         if absent := self.missing():
@@ -105,22 +105,20 @@ class Openvino(Runtime):
             "INFERENCE_PRECISION_HINT": {"bfloat16": "bf16", "float32": "f32"}[precision],
         }
         path = (
-            _blob.blob_path(cache, "openvino", self.version(), precision, example, batch, lengths=bool(usual))
-            if cache
-            else None
+            _blob.blob_path(cache, "openvino", self.version(), precision, example, batch, axes=axes) if cache else None
         )
         if path is not None and (content := _blob.load(path)) is not None:
             # A blob that this build cannot take is no fault: the network is converted again.
             with suppress(RuntimeError):
-                return Requests(_openvino.core().import_model(content, "CPU", settings), batch=batch, usual=usual)
-        compiled = _openvino.core().compile_model(convert(module, example, batch, lengths=bool(usual)), "CPU", settings)
+                return Requests(_openvino.core().import_model(content, "CPU", settings), batch=batch, axes=axes)
+        compiled = _openvino.core().compile_model(convert(module, example, batch, axes=axes), "CPU", settings)
         if path is not None:
             # A full disk costs the next start some seconds, and this one nothing.
             with suppress(OSError):
                 _blob.save(path, compiled.export_model().getvalue())
-        return Requests(compiled, batch=batch, usual=usual)
+        return Requests(compiled, batch=batch, axes=axes)
 
-    def read(self, content: bytes, shape: tuple[int, ...], *, batch: int, lengths: bool = False) -> Compiled:
+    def read(self, content: bytes, shape: tuple[int, ...], *, batch: int, axes: int = 0) -> Compiled:
         """Compile an ONNX network; what it holds in 8 bits is computed in 8 bits, the rest in float32."""
         settings = {
             "PERFORMANCE_HINT": "THROUGHPUT" if batch > 1 else "LATENCY",
@@ -128,7 +126,7 @@ class Openvino(Runtime):
         }
         try:
             model = _openvino.core().read_model(content, b"")
-            model.reshape([batch, -1, *shape[1:]] if lengths else [batch, *shape])
+            model.reshape([batch, *[-1] * axes, *shape[axes:]])
             return Requests(_openvino.core().compile_model(model, "CPU", settings), batch=batch)
         except Exception as error:
             raise RuntimeError(f"OpenVINO cannot run the file: {_first_line(error)}") from error
@@ -152,10 +150,10 @@ class _Held(nn.Module):
         return output
 
 
-def convert(module: nn.Module, example: np.ndarray, batch: int, *, lengths: bool = False) -> Any:
+def convert(module: nn.Module, example: np.ndarray, batch: int, *, axes: int = 0) -> Any:
     """Return the OpenVINO model of a torch module at a fixed batch size. Raises RuntimeError where it cannot be.
 
-    With ``lengths`` the first axis of the inputs is open, and with it a batch of more than one.
+    So many first ``axes`` of the inputs are open, and with them a batch of more than one.
 
     It is traced at batch 1, once and unchecked (openvino.convert_model runs the module four times), since the caller
     compares the outputs anyway; and as one function, since a script module for each of its submodules takes longer to
@@ -176,8 +174,8 @@ def convert(module: nn.Module, example: np.ndarray, batch: int, *, lengths: bool
             )
             frontend = FrontEndManager().load_by_framework("pytorch")
             model = frontend.convert(frontend.load(decoder))
-            rows = batch if batch == 1 else -1
-            model.reshape([rows, -1, *example.shape[2:]] if lengths else [batch, *example.shape[1:]])
+            rows = -1 if axes and batch > 1 else batch
+            model.reshape([rows, *[-1] * axes, *example.shape[1 + axes :]])
         except Exception as error:
             raise RuntimeError(f"OpenVINO cannot convert it: {str(error).strip().splitlines()[0][:200]}") from error
     if len(model.outputs) != 1:

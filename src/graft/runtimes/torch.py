@@ -28,8 +28,8 @@ class Eager(Compiled):
     threads that share no work need not wait for each other, least of all while inputs are decoded on the same cores.
     """
 
-    def __init__(self, module: nn.Module, *, batch: int, device: str, precision: str, usual: int = 0) -> None:
-        self.batch, self.usual = batch, usual
+    def __init__(self, module: nn.Module, *, batch: int, device: str, precision: str, axes: int = 0) -> None:
+        self.batch, self.axes = batch, axes
         self.device = device
         self.precision = precision
         # A copy, since moving it to a device or to channels-last would change the caller's parameters in place.
@@ -136,10 +136,10 @@ class Torch(Runtime):
         batch: int,
         device: str,
         cache: Path | None,
-        usual: int = 0,
+        axes: int = 0,
     ) -> Compiled:
         """Copy the module to the device; nothing is cached."""
         precision = self.precision if self.precision != "auto" else self.candidates(device)[-1]
         # A GPU takes all that it is given, long or short.
-        fitted = usual if device == "cpu" else 0
-        return Eager(module, batch=batch, device=device, precision=precision, usual=fitted)
+        fitted = axes if device == "cpu" else 0
+        return Eager(module, batch=batch, device=device, precision=precision, axes=fitted)

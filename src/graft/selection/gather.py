@@ -175,7 +175,7 @@ class Gathered:
     def short(self) -> Backbone:
         """The backbone behind inputs with no more padding than these need: all of it would be stored and trained on."""
         own = self.backbone.preprocess
-        if not own.varies:
+        if not own.open_axes:
             return self.backbone
         fitting = own.shortened(one.read(in_place=own.in_place) for one in self.scanned.examples)
         if fitting != own:

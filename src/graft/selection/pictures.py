@@ -112,7 +112,7 @@ def _marks(shipped: Shipped, example: Example, said: int) -> tuple[tuple[str, fl
         return ()
     if len(rows) < 3:
         return ()
-    used = np.stack([one[: max(map(preprocess.length, rows))] for one in rows])
+    used = preprocess.stacked(rows)
     stages = [assembled.backbone.normalise, *(stage.module for stage in assembled.backbone.stages)]
     falls = erasure(stages, assembled.head, used[:1], used[1:], said)
     return tuple((piece, float(fall)) for (piece, _), fall in zip(pieces, falls, strict=True))

@@ -323,7 +323,7 @@ class Model:
     def _run(self, inputs: Sequence[np.ndarray]) -> np.ndarray:
         """Return the network's outputs (n, ...) float32 of preprocessed inputs."""
         backbone = self.assembled.backbone
-        used = [one[: backbone.preprocess.length(one)] for one in inputs]
+        used = [backbone.preprocess.used(one) for one in inputs]
         if self._compiled is None:
             # One form for one input and for many: an answer does not depend on what else was asked.
             size = 1 if runtimes.resolve_device(self.device) == "cpu" else None
@@ -341,7 +341,7 @@ class Model:
         ``sample`` are such inputs, from 1 to a batch; without a size it is the device's own. The caller closes it.
         Raises SettingError, NotInstalledError, or RuntimeError where it cannot be run as was asked.
         """
-        backbone, lengths = self.assembled.backbone, self.assembled.backbone.preprocess.varies
+        backbone, axes = self.assembled.backbone, self.assembled.backbone.preprocess.open_axes
         if self.assembled.network is not None:
             return runtimes.opened(
                 self.assembled.network,
@@ -349,7 +349,7 @@ class Model:
                 batch=batch or 1,
                 device=self.device,
                 runtime=self.runtime,
-                lengths=lengths,
+                axes=axes,
             )
         return runtimes.choose(
             backbone.prefix(backbone.n_stages),
@@ -358,7 +358,7 @@ class Model:
             device=self.device,
             runtime=self._wish(),
             batch=batch,
-            lengths=lengths,
+            axes=axes,
         )
 
     def _wish(self) -> str:

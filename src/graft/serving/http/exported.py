@@ -47,10 +47,18 @@ class Exported:
         """Whether inputs differ in length."""
         return None in self.shape
 
+    def used(self, array: np.ndarray, used: np.ndarray) -> np.ndarray:
+        """Return one input as short as the network takes it: its axes that are open as long as those ``used``."""
+        ends = zip(self.shape, used.shape, strict=True)
+        found: np.ndarray = array[*(slice(end if one is None else None) for one, end in ends)]
+        return found
+
     def noise(self, count: int = SAMPLES) -> np.ndarray:
         """Return inputs drawn at random, (count, ...)."""
         rng = np.random.default_rng(0)
-        shape = (count, *(16 if one is None else one for one in self.shape))
+        # Of several axes that are open the last is the tokens; the one before it counts windows.
+        several = self.shape[:2] == (None, None)
+        shape = (count, *(2 if several and not place else one or 16 for place, one in enumerate(self.shape)))
         kind = np.dtype(self.dtype)
         if kind.kind == "f":
             return rng.normal(size=shape).astype(kind)

@@ -221,7 +221,7 @@ class Served:
         beside = None
         if self.beside is not None:
             beside = self.beside.of(self.preprocess, Example("", columns=one.cells), decoded, array)
-        return Row(array[: self.preprocess.length(array)] if self.exported.varies else array, beside)
+        return Row(self.exported.used(array, self.preprocess.used(array)), beside)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -286,13 +286,12 @@ def _mean(outcomes: Sequence[Outcome]) -> Outcome:
 
 
 def _padded(arrays: Sequence[np.ndarray]) -> np.ndarray:
-    """Return arrays of different lengths as one, padded with -1, which is no token."""
-    longest = max(map(len, arrays))
-    if all(len(one) == longest for one in arrays):
+    """Return arrays of different shapes as one, padded with -1, which is no token."""
+    if len({one.shape for one in arrays}) == 1:
         return np.stack(arrays)
-    found = np.full((len(arrays), longest, *arrays[0].shape[1:]), -1, arrays[0].dtype)
+    found = np.full((len(arrays), *np.max([one.shape for one in arrays], axis=0)), -1, arrays[0].dtype)
     for row, one in zip(found, arrays, strict=True):
-        row[: len(one)] = one
+        row[*map(slice, one.shape)] = one
     return found
 
 
