@@ -19,6 +19,8 @@ class Tuning:
     epochs: int
     lr: float
     clip: float = 1.0
+    freeze_norms: bool = False
+    """Keep the statistics of batch norms, and depthwise filters: for stages that give nearly what they gave."""
 
 
 def place(backbone: Backbone, from_stage: str | int | None, share: float) -> int:
@@ -70,9 +72,13 @@ def tuned(material: Material, cut: int, stages: nn.Sequential, tuning: Tuning) -
     return train(
         problem,
         Optimisation(epochs=tuning.epochs, lr=tuning.lr, stage_decay=1.0, weight_decay=1e-4),
-        # Statistics of batch norms are those of channels that have changed; depthwise filters lost neighbours.
         Regularisation(
-            freeze_norms=False, freeze_depthwise=False, mixup=0.0, label_smoothing=0.0, patience=0, clip=tuning.clip
+            freeze_norms=tuning.freeze_norms,
+            freeze_depthwise=tuning.freeze_norms,
+            mixup=0.0,
+            label_smoothing=0.0,
+            patience=0,
+            clip=tuning.clip,
         ),
         Numerics(precision="float32", layout="channels_last" if len(activations.shape) == 5 else "contiguous"),
         Conditions(seed=material.seed, device=material.device, progress=material.progress),
