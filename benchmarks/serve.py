@@ -205,7 +205,7 @@ def main() -> None:
         print(f"{start} start: ready in {ready:.1f} s")
         if start == "first":
             stop(server)
-    peer = None
+    peers: list[subprocess.Popen[str]] = []
     try:
         bare = Bare(asked.file, photos)
         alone = bare.alone()
@@ -220,14 +220,22 @@ def main() -> None:
         print(f"resident after all this: {memory / 1e6:.0f} MB (the file has {size / 1e6:.0f})")
         if asked.litserve:
             home = Path(__file__).with_name("peers") / "litserve_app.py"
-            peer, _ = started([str(asked.litserve), str(home), str(asked.file), str(PORT + 1)], "startup complete")
-            theirs = measure("litserve", PORT + 1, [form("/predict", one) for one in photos])
-            told = ", ".join(f"{crowd} at once {own[crowd] / theirs[crowd]:.2f}" for crowd in (1, 8, 32))
-            print(f"graft / litserve: {told}")
+            forms = [form("/predict", one) for one in photos]
+            for workers in (1, 2):
+                port = PORT + workers
+                words = [str(asked.litserve), str(home), str(asked.file), str(port), str(workers)]
+                peers.append(started(words, "startup complete")[0])
+                time.sleep(1)  # it says so before it listens
+                theirs = measure(f"litserve {workers}", port, forms)
+                # Its processes look for work all the time, on the cores that the other is measured on.
+                stop(peers[-1])
+                # Again right after it, since a busy machine hits both.
+                own = measure("graft", PORT, requests)
+                told = ", ".join(f"{crowd} at once {own[crowd] / theirs[crowd]:.2f}" for crowd in (1, 8, 32))
+                print(f"graft / litserve with {workers} processes for the network: {told}")
     finally:
-        stop(server)
-        if peer is not None:
-            stop(peer)
+        for one in (server, *peers):
+            stop(one)
 
 
 if __name__ == "__main__":

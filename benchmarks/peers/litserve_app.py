@@ -36,6 +36,9 @@ class Photos(litserve.LitAPI):
 
 if __name__ == "__main__":
     server = litserve.LitServer(
-        Photos(max_batch_size=8, batch_timeout=0.002), accelerator="cpu", workers_per_device=1, timeout=30
+        Photos(max_batch_size=8, batch_timeout=0.002),
+        accelerator="cpu",
+        workers_per_device=int(sys.argv[3]),
+        timeout=30,
     )
     server.run(host="127.0.0.1", port=int(sys.argv[2]), generate_client_file=False, log_level="info")
