@@ -17,6 +17,10 @@ SHARED = ("torch",)
 EACH = 8
 LIMIT = 200
 """Seconds that SetFit may train: all the pairs of its defaults would take it hours on two cores."""
+PAIRS = 20
+"""Of each kind a text, as its paper has it (Tunstall et al. 2022); they are trained on to the end."""
+WHOLE = 3600
+"""Seconds that they may take."""
 SHARE = 1 / 10
 """Of the time of a peer that Graft may take."""
 
@@ -33,12 +37,14 @@ def tables(*, quick: bool) -> Iterator[Table]:
         "Seconds without imports; Graft's hold its audit, test, report and model folder, the others' training only.",
         "Peak memory of the main process.",
     ]
-    for called, file, setting in (
-        ("SetFit, defaults", "setfit_fit.py", limit),
-        (f"Trainer, {epochs} epochs", "trainer_text_fit.py", epochs),
+    setfit, trainer = "setfit_fit.py", "trainer_text_fit.py"
+    for called, file, settings in (
+        ("SetFit, defaults", setfit, (limit, 0)),
+        *([] if quick else [(f"SetFit, {PAIRS} pairs a text", setfit, (WHOLE, PAIRS))]),
+        (f"Trainer, {epochs} epochs", trainer, (epochs,)),
     ):
         try:
-            lap, note = theirs(python, called, file, data, setting)
+            lap, note = theirs(python, called, file, data, settings)
         except Failed as why:
             notes.append(f"{called} failed: {why}")
             continue
@@ -68,15 +74,15 @@ def mine(data: Path, strategy: str) -> Lap:
     return Lap(f"Graft, {strategy}", one.right, one.n, one.seconds, one.peak_bytes)
 
 
-def theirs(python: Path, name: str, file: str, data: Path, setting: int) -> tuple[Lap, str]:
+def theirs(python: Path, name: str, file: str, data: Path, settings: tuple[int, ...]) -> tuple[Lap, str]:
     """Return a fit of a peer, and a sentence where it was stopped before its end. Raises Failed."""
     script = Path(__file__).parent / "peers" / file
     told = child.run(
-        [str(python), "-W", "ignore", str(script), str(data), str(weights()), str(setting), "0"],
+        [str(python), "-W", "ignore", str(script), str(data), str(weights()), *map(str, settings), "0"],
         env={"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"},
     )
     steps, of = told.pop("steps", 0), told.pop("of", 0)
-    note = f"{name} was stopped after {setting} s of training, at step {steps:,} of {of:,}." if steps < of else ""
+    note = f"{name} was stopped after {settings[0]} s of training, at step {steps:,} of {of:,}." if steps < of else ""
     return Lap(f"{name}{', stopped' * bool(note)}", **told), note
 
 

@@ -1,4 +1,4 @@
-"""SetFit with its defaults on train.csv, asked for test.csv; stopped where it would take longer than it may."""
+"""SetFit on train.csv, asked for test.csv: with its defaults, stopped where they would take too long, or few pairs."""
 
 import csv
 import json
@@ -34,15 +34,22 @@ def table(file: Path) -> tuple[list[str], list[str]]:
     return [row["text"] for row in rows], [row["label"] for row in rows]
 
 
-def main(data: Path, weights: Path, limit: float, seed: int) -> dict:
-    """Train on train.csv, measure on test.csv, and say how it went."""
+def main(data: Path, weights: Path, limit: float, pairs: int, seed: int) -> dict:
+    """Train on train.csv, measure on test.csv, and say how it went; ``pairs`` of each kind a text, 0: all there are."""
     start = time.perf_counter()
     texts, labels = table(data / "train.csv")
     asked, truth = table(data / "test.csv")
     model = SetFitModel.from_pretrained(str(weights), device="cpu")
     clock = Clock(limit)
     with tempfile.TemporaryDirectory() as folder:
-        arguments = TrainingArguments(folder, seed=seed, report_to="none", save_strategy="no", show_progress_bar=False)
+        arguments = TrainingArguments(
+            folder,
+            seed=seed,
+            num_iterations=pairs or None,
+            report_to="none",
+            save_strategy="no",
+            show_progress_bar=False,
+        )
         train = Dataset.from_dict({"text": texts, "label": labels})
         trainer = Trainer(model=model, args=arguments, train_dataset=train, callbacks=[clock])
         trainer.train()
@@ -59,4 +66,5 @@ def peak_bytes() -> int:
 
 
 if __name__ == "__main__":
-    print("RESULT " + json.dumps(main(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4]))))
+    home, network, longest, each, start = sys.argv[1:]
+    print("RESULT " + json.dumps(main(Path(home), Path(network), float(longest), int(each), int(start))))

@@ -145,22 +145,23 @@ def test_what_it_says_of_itself(name):
 
 
 class Means(nn.Module):
-    """Takes tokens (n, any length, 6) and gives vectors."""
+    """Takes tokens (n, any length, 6), or windows of them, and gives vectors."""
 
     def __init__(self):
         super().__init__()
         self.layer = nn.Linear(6, 5)
 
     def forward(self, x):
-        return torch.tanh(self.layer(x)).mean(1)
+        return torch.tanh(self.layer(x)).flatten(1, -2).mean(1)
 
 
-def test_inputs_of_several_lengths(runtime, tmp_path):
+@pytest.mark.parametrize("shapes", [[(4, 7), (2, 3), (4, 12)], [(4, 2, 7), (2, 1, 3), (1, 3, 12)]])
+def test_inputs_of_several_lengths(runtime, shapes, tmp_path):
     torch.manual_seed(1)
     module = Means().eval().requires_grad_(False)
     rng = np.random.default_rng(1)
-    batches = [rng.normal(size=(count, length, 6)).astype(np.float32) for count, length in ((4, 7), (2, 3), (4, 12))]
-    settings = {"batch": 4, "device": "cpu", "cache": tmp_path, "usual": 12}
+    batches = [rng.normal(size=(*shape, 6)).astype(np.float32) for shape in shapes]
+    settings = {"batch": 4, "device": "cpu", "cache": tmp_path, "axes": len(shapes[0]) - 1}
     if type(runtime).__name__ == "Onnxruntime":
         with pytest.raises(RuntimeError, match="one length only"):
             runtime.compile(module, batches[0], **settings)
