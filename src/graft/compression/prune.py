@@ -64,9 +64,11 @@ class Prune(Method):
         cut = place(backbone, self.from_stage, 0.5)
         stages = copy.deepcopy(backbone.suffix(cut)).requires_grad_(True).eval()
         before = backbone.parameters()
+        # Before anything is run for it: a network of another kind is refused at once.
+        last = _last_layer(stages, backbone, cut)
         if self.by == TAYLOR:
             _slopes(material, cut, stages, self.inputs)
-        stages = pruned(stages, backbone, cut, self.share, by=self.by)
+        stages = pruned(stages, backbone, cut, self.share, by=self.by, last=last)
         # What is left is near the whole, and the statistics of its norms are too.
         trained = tuned(material, cut, stages, Tuning(epochs=self.epochs, lr=self.lr, freeze_norms=True))
         modules = [*(one.module for one in backbone.stages[:cut]), *trained.stages]
@@ -100,19 +102,16 @@ def _slopes(material: Material, cut: int, stages: nn.Sequential, count: int) -> 
         model.task.loss(model.head(found), goal, label_smoothing=0.0, weights=None).backward()  # type: ignore[no-untyped-call]
 
 
-def pruned(stages: nn.Sequential, backbone: Backbone, cut: int, share: float, *, by: str = MAGNITUDE) -> nn.Sequential:
+def pruned(
+    stages: nn.Sequential, backbone: Backbone, cut: int, share: float, *, by: str, last: nn.Module
+) -> nn.Sequential:
     """Return the stages without a share of their channels; what they give keeps its shape. Raises SettingError.
 
-    To be ranked by ``taylor`` they have to hold slopes.
+    To be ranked by ``taylor`` they have to hold slopes. The channels of the ``last`` layer are the features, and stay.
     """
     import torch_pruning
 
-    shape = backbone.shape(cut)
-    example = torch.zeros(2, *shape)
-    last = _last_layer(stages, example)
-    if last is None or backbone.windowed or len(shape) != 3:
-        do = "Take half or int8"
-        raise SettingError(must("a network to be pruned", "one of convolutions", backbone.name, do))
+    example = torch.zeros(2, *backbone.shape(cut))
     wanted = backbone.shape(backbone.n_stages)
     kinds = torch_pruning.importance
     importance = kinds.GroupTaylorImportance() if by == TAYLOR else kinds.GroupMagnitudeImportance(p=2)
@@ -142,8 +141,9 @@ def pruned(stages: nn.Sequential, backbone: Backbone, cut: int, share: float, *,
     return stages
 
 
-def _last_layer(stages: nn.Sequential, example: torch.Tensor) -> nn.Module | None:
-    """Return the convolution or linear layer that runs last: its channels are the features."""
+def _last_layer(stages: nn.Sequential, backbone: Backbone, cut: int) -> nn.Module:
+    """Return the convolution or linear layer that runs last. Raises SettingError where the network is of others."""
+    shape = backbone.shape(cut)
     ran: list[nn.Module] = []
     hooks = [
         one.register_forward_hook(lambda module, *_: ran.append(module))
@@ -151,7 +151,10 @@ def _last_layer(stages: nn.Sequential, example: torch.Tensor) -> nn.Module | Non
         if isinstance(one, nn.Conv2d | nn.Linear)
     ]
     with torch.no_grad():
-        stages.eval()(example)
+        stages.eval()(torch.zeros(2, *shape))
     for hook in hooks:
         hook.remove()
-    return ran[-1] if ran else None
+    if not ran or backbone.windowed or len(shape) != 3:
+        do = "Take half or int8"
+        raise SettingError(must("a network to be pruned", "one of convolutions", backbone.name, do))
+    return ran[-1]

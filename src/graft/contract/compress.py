@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +185,7 @@ def _material(model: Assembled, again: Reopened, seed: int, listener: Listener) 
 
 
 def _stored(model: Assembled, again: Reopened, rows: np.ndarray, listener: Listener) -> Callable[[int], Activations]:
+    @cache
     def activations(cut: int) -> Activations:
         backbone = model.backbone
         steps = [one["step"] for one in model.manifest.get("steps", ())]

@@ -136,15 +136,14 @@ def _from_classes(
 
 def _class_sums(answers: Answers) -> Iterator[np.ndarray]:
     classes, n = answers.raw.shape[1], len(answers.targets)
-    cells, place = np.unique(answers.targets * classes + answers.predicted, return_inverse=True)
+    cells, often = np.unique(answers.targets * classes + answers.predicted, return_counts=True)
     truth, said = cells // classes, cells % classes
     rows_start, by_said = np.unique(truth, return_index=True)[1], np.argsort(said, kind="stable")
     columns_start = np.unique(said[by_said], return_index=True)[1]
     # How often each is drawn when n items are drawn with replacement is multinomial: far fewer numbers than items.
     random = np.random.default_rng(answers.seed)
-    often = np.bincount(place, minlength=len(cells)) / n
     for start in range(0, RESAMPLES, BLOCK):
-        counts = random.multinomial(n, often, min(BLOCK, RESAMPLES - start))
+        counts = random.multinomial(n, often / n, min(BLOCK, RESAMPLES - start))
         sums = np.zeros((3, len(counts), classes))
         sums[0][:, truth[truth == said]] = counts[:, truth == said]
         sums[1][:, np.unique(truth)] = np.add.reduceat(counts, rows_start, axis=1)

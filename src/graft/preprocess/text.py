@@ -115,9 +115,9 @@ class Text(Preprocess):
         """
         windows, tokens = 0, 4
         for one in contents:
-            fitted = self.fit(self.decode(one))
-            windows = max(windows, 1 if self.max_windows == 1 else _begun(fitted))
-            tokens = max(tokens, self._rounded(fitted if self.max_windows == 1 else fitted[0]))
+            used = self.used(self.fit(self.decode(one))).shape
+            windows = max(windows, 1 if self.max_windows == 1 else used[0])
+            tokens = max(tokens, used[self.open_axes - 1])
         if not windows:
             return self
         fewer = self.max_windows if self.max_windows == 1 else max(2, windows)
