@@ -55,8 +55,10 @@ def centre_by_pillow(
     Each place is that of ``resized``, but for roundings of one or two levels.
     """
     height, width = pixels.shape[:2]
-    down, across = height / whole[0], width / whole[1]
     top, left = _start(whole[0], size[0]), _start(whole[1], size[1])
+    if (height, width) == whole:
+        return np.ascontiguousarray(pixels[top : top + size[0], left : left + size[1]].transpose(2, 0, 1))
+    down, across = height / whole[0], width / whole[1]
     above, below = top * down, min(height, (top + size[0]) * down)
     # Two calls, since Pillow turns to the cheaper side first, torch always to the width: between them values are cut
     # to 0 to 255. Of the rows only those that the second call reads.
