@@ -17,7 +17,9 @@ LATE = 504
 SHARE = 4
 """Jobs that a thread takes at most where a batch is smaller."""
 WAIT = 0.002
-"""Seconds that a batch which is not full waits for more, while other threads work and so more is to be expected."""
+"""Seconds that a batch which is not full waits at most, while other threads work and so more is to be expected."""
+PAUSE = 0.0005
+"""Seconds in which none has come after which it waits no longer."""
 
 
 @dataclass
@@ -54,7 +56,7 @@ class Batcher(Generic[J, R]):
     work: Callable[[Sequence[J]], Sequence[R | Exception]]
     """Returns the result of each job, or why there is none; it may be given more than a batch."""
     batch: int
-    lanes: int
+    threads: int
     wait: float = WAIT
     _queue: "deque[_Asked[J, R]]" = field(default_factory=deque)
     _come: threading.Condition = field(default_factory=threading.Condition)
@@ -64,10 +66,9 @@ class Batcher(Generic[J, R]):
 
     def start(self) -> None:
         """Start the threads."""
-        # One more than the runtime computes at once, which decodes meanwhile.
         self._threads = [
             threading.Thread(target=self._turn, name=f"graft-lane-{number}", daemon=True)
-            for number in range(self.lanes + 1)
+            for number in range(self.threads)
         ]
         for one in self._threads:
             one.start()
@@ -131,14 +132,26 @@ class Batcher(Generic[J, R]):
                 while not self._queue and not self._closed:
                     self._come.wait()
                 if 0 < len(self._queue) < self.batch and self._busy and not self._closed:
-                    self._come.wait_for(lambda: len(self._queue) >= self.batch or self._closed, self.wait)
-                # Under load a thread takes its share at once: it wakes the loop once for all of it.
-                share = min(SHARE, len(self._queue) // len(self._threads))
-                taken = [self._queue.popleft() for _ in range(min(max(self.batch, share), len(self._queue)))]
+                    self._await_more()
+                taken = [self._queue.popleft() for _ in range(self._share())]
                 if taken:
                     self._busy += 1
                 if taken or (self._closed and not self._queue):
                     return taken
+
+    def _await_more(self) -> None:
+        """Wait until a batch is full, or none come any more."""
+        until, before = time.monotonic() + self.wait, 0
+        while before < len(self._queue) < self.batch and not self._closed and time.monotonic() < until:
+            before = len(self._queue)
+            self._come.wait(PAUSE)
+
+    def _share(self) -> int:
+        """Return how many jobs a thread takes of those that wait: it leaves as many to each other that is free."""
+        waiting = len(self._queue)
+        fair = -(-waiting // max(1, len(self._threads) - self._busy))
+        # Under load it takes some at once even where they are run one by one: it wakes the loop once for all of them.
+        return min(waiting, max(min(self.batch, fair), min(SHARE, waiting // len(self._threads))))
 
 
 def _tell(some: "Sequence[tuple[asyncio.Future[R | Exception], R | Exception]]") -> None:

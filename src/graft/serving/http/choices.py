@@ -10,7 +10,7 @@ from pathlib import Path
 
 from graft.places import cache_folder
 
-FORMAT = 1
+FORMAT = 2
 KEPT = 64
 """Choices that stay, those used last."""
 

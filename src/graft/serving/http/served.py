@@ -18,6 +18,7 @@ from graft.serving.http.batching import Batcher
 from graft.serving.http.exported import Exported, joined, opened
 from graft.serving.http.faults import Refused
 from graft.serving.http.keeping import Flagged, Keeping
+from graft.serving.http.lengths import in_order, padded, together
 from graft.serving.http.metrics import Metrics
 from graft.serving.http.runners import Runner, choose
 from graft.serving.http.settings import Limits
@@ -95,7 +96,9 @@ class Served:
 
     def __post_init__(self) -> None:
         """Start the threads."""
-        self.batcher = Batcher(self.work, self.runner.batch, self.runner.lanes)
+        # One thread more than the runtime computes on decodes meanwhile; of tokens it would only make batches smaller.
+        tokens = self.exported.varies and np.dtype(self.exported.dtype).kind != "f"
+        self.batcher = Batcher(self.work, self.runner.batch, self.runner.lanes + (not tokens))
         self.batcher.start()
 
     @property
@@ -201,17 +204,15 @@ class Served:
             return error
 
     def _run(self, given: Sequence[Row]) -> list[Outcome]:
-        arrays = [one.array for one in given]
-        rows = _padded(arrays) if self.exported.varies else np.stack(arrays)
-        told = [one.beside for one in given if one.beside is not None]
-        beside = np.stack(told) if told else None
-        size = self.runner.batch
-        parts = [
-            self.runner.run(rows[start : start + size], None if beside is None else beside[start : start + size])
-            for start in range(0, len(rows), size)
-        ]
-        logits, *features = parts[0] if len(parts) == 1 else (np.concatenate(one) for one in zip(*parts, strict=True))
-        return [Outcome(one, features[0][place] if features else None) for place, one in enumerate(logits)]
+        arrays, size = [one.array for one in given], self.runner.batch
+        found: dict[int, Outcome] = {}
+        for places in together(arrays, size) if self.exported.varies else in_order(len(arrays), size):
+            told = [one for place in places if (one := given[place].beside) is not None]
+            beside = np.stack(told) if told else None
+            logits, *features = self.runner.run(padded([arrays[one] for one in places]), beside)
+            for row, place in enumerate(places):
+                found[place] = Outcome(logits[row], features[0][row] if features else None)
+        return [found[place] for place in range(len(given))]
 
     def fitted(self, one: Input, number: int, count: int) -> Row:
         """Return one part of an input of bytes as the network takes it. Raises UnreadableInputError, Refused."""
@@ -283,16 +284,6 @@ class Parts:
 def _mean(outcomes: Sequence[Outcome]) -> Outcome:
     features = [one.features for one in outcomes if one.features is not None]
     return Outcome(np.mean([one.logits for one in outcomes], axis=0), np.mean(features, axis=0) if features else None)
-
-
-def _padded(arrays: Sequence[np.ndarray]) -> np.ndarray:
-    """Return arrays of different shapes as one, padded with -1, which is no token."""
-    if len({one.shape for one in arrays}) == 1:
-        return np.stack(arrays)
-    found = np.full((len(arrays), *np.max([one.shape for one in arrays], axis=0)), -1, arrays[0].dtype)
-    for row, one in zip(found, arrays, strict=True):
-        row[*map(slice, one.shape)] = one
-    return found
 
 
 def load(name: str, file: Path, *, limits: Limits, metrics: Metrics, runtime: str = "auto") -> Served:
