@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import json
 import os
 import signal
 import statistics
@@ -14,6 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+
+from benchmarks import texts
 
 SECONDS = 4.0
 WINDOW = 1.5
@@ -66,38 +69,53 @@ def form(path: str, content: bytes) -> bytes:
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
+def text(path: str, content: bytes) -> bytes:
+    """Return a request whose body is a text, as JSON."""
+    body = json.dumps({"text": content.decode()}).encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
 class Bare:
-    """The runtime in this process, as fast as it goes: alone, and with the decoding that every photo needs."""
+    """The runtime in this process, as fast as it goes: alone, and with the decoding that every input needs."""
 
-    def __init__(self, file: Path, photos: list[bytes]) -> None:
-        from graft.preprocess.image import Image
-        from graft.serving.http.exported import opened
-        from graft.serving.http.runners import OpenVino, choose, throughput
+    def __init__(self, file: Path, contents: list[bytes]) -> None:
+        from graft.serving.http.metrics import Metrics
+        from graft.serving.http.runners import OpenVino, throughput
+        from graft.serving.http.served import load
+        from graft.serving.http.settings import Limits
 
-        exported = opened(file)
-        self.runner, why = choose(exported)
-        print(f"runtime: {why}")
-        self.photos, self.spec = photos, Image.from_json(exported.told["preprocess"])
+        self.served = load(file.stem, file, limits=Limits(), metrics=Metrics())
+        self.runner, exported = self.served.runner, self.served.exported
+        print(f"runtime: {self.served.why}")
+        # Texts of like length beside each other, so that a batch pads little: a server takes them as they come.
+        self.contents = sorted(contents, key=len) if exported.varies else contents
         found = [self.runner]
         if self.runner.name.startswith("openvino"):
             precision = self.runner.name.partition(" ")[2]
-            found += [OpenVino(exported, precision, batch) for batch in (1, 4, 8)]
+            found += [OpenVino(exported, precision, batch) for batch in ((1, 8, 32) if exported.varies else (1, 4, 8))]
         rates = [statistics.median(throughput(one, exported.noise(), 0.3) for _ in range(3)) for one in found]
         self.best = found[int(np.argmax(rates))]
         told = ", ".join(f"{one.batch}: {rate:.0f}" for one, rate in zip(found, rates, strict=True))
         print(f"inputs/s by batch: {told}; the best batch is {self.best.batch}")
-        self.inputs = np.stack([self.fitted(number) for number in range(self.best.batch)])
+        size = self.best.batch
+        self.ready = [self.taken(range(start, start + size)) for start in range(0, max(1, len(contents) - size), size)]
 
-    def fitted(self, number: int) -> np.ndarray:
-        """Return a photo as the network takes it."""
-        return self.spec.fit_light(self.spec.decode(self.photos[number % len(self.photos)]))
+    def taken(self, numbers: range) -> np.ndarray:
+        """Return inputs as the network takes them."""
+        from graft.serving.http.lengths import padded
+        from graft.serving.http.served import Input
+
+        contents = [self.contents[one % len(self.contents)] for one in numbers]
+        arrays = [self.served.fitted(Input(content=one), 0, 1).array for one in contents]
+        return padded(arrays, self.served.preprocess.shape) if self.served.exported.varies else np.stack(arrays)
 
     def alone(self) -> list[float]:
-        """Return the seconds of decoding and running single photos, one after another."""
+        """Return the seconds of decoding and running single inputs, one after another."""
         times = []
         for number in range(320):
             start = time.perf_counter()
-            self.runner.run(self.fitted(number)[None])
+            self.runner.run(self.taken(range(number, number + 1)))
             times.append(time.perf_counter() - start)
         return times[20:]
 
@@ -109,8 +127,9 @@ class Bare:
         def turn(place: int) -> int:
             count = 0
             while time.perf_counter() - start < seconds:
-                numbers = range(place + count, place + count + batch)
-                self.best.run(np.stack([self.fitted(one) for one in numbers]) if decoding else self.inputs)
+                turns = count // batch + place * len(self.ready) // threads
+                first = batch * (turns % len(self.ready))
+                self.best.run(self.taken(range(first, first + batch)) if decoding else self.ready[first // batch])
                 count += batch
             return count
 
@@ -192,13 +211,21 @@ def main() -> None:
     import psutil
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("file", type=Path, help="an ONNX file of `graft export`, of photos")
-    parser.add_argument("photos", type=Path, help="a folder with JPEG photos, also below")
+    parser.add_argument("file", type=Path, help="an ONNX file of `graft export`, of photos or texts")
+    parser.add_argument(
+        "inputs", type=Path, help="a folder with JPEG photos, also below, or a table with a column text"
+    )
     parser.add_argument("--litserve", type=Path, help="the python of an environment with litserve and graft")
     parser.add_argument("--rounds", type=int, default=8, help="in which server and bare runtime take turns")
     asked = parser.parse_args()
-    photos = [one.read_bytes() for one in sorted(asked.photos.rglob("*.jpg"))[:64]]
-    requests = [raw("/predict", one) for one in photos]
+    if asked.litserve and not asked.inputs.is_dir():
+        parser.error("the application for LitServe takes photos: give a folder of them")
+    if asked.inputs.is_dir():
+        contents = [one.read_bytes() for one in sorted(asked.inputs.rglob("*.jpg"))[:64]]
+        requests = [raw("/predict", one) for one in contents]
+    else:
+        contents = [one.encode() for one, _ in texts.rows(asked.inputs)[:256]]
+        requests = [text("/predict", one) for one in contents]
     words = [sys.executable, "-m", "graft", "serve", str(asked.file), "--no-key", "--port", str(PORT)]
     for start in ("first", "second"):
         server, ready = started(words, "Serving")
@@ -207,7 +234,7 @@ def main() -> None:
             stop(server)
     peers: list[subprocess.Popen[str]] = []
     try:
-        bare = Bare(asked.file, photos)
+        bare = Bare(asked.file, contents)
         alone = bare.alone()
         own = measure("graft", PORT, requests)
         print(
@@ -220,7 +247,7 @@ def main() -> None:
         print(f"resident after all this: {memory / 1e6:.0f} MB (the file has {size / 1e6:.0f})")
         if asked.litserve:
             home = Path(__file__).with_name("peers") / "litserve_app.py"
-            forms = [form("/predict", one) for one in photos]
+            forms = [form("/predict", one) for one in contents]
             for workers in (1, 2):
                 port = PORT + workers
                 words = [str(asked.litserve), str(home), str(asked.file), str(port), str(workers)]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from graft.serving.http.batching import Batcher
-from graft.serving.http.lengths import TOKENS, in_order, padded, together
+from graft.serving.http.lengths import STEP, TOKENS, in_order, padded, together
 
 
 def drawn(count: int, longest: int) -> list[np.ndarray]:
@@ -21,9 +21,10 @@ def test_each_input_is_run_once_with_its_like(longest: int) -> None:
     batches = list(together(arrays, 16))
     assert sorted(place for batch in batches for place in batch) == list(range(50))
     for batch in batches:
-        whole = padded([arrays[place] for place in batch])
-        assert len(batch) <= 16
-        assert whole.size <= TOKENS or len(batch) == 1
+        whole = padded([arrays[place] for place in batch], (2000,))
+        assert len(batch) in (1, 2, 4, 8, 16)
+        assert whole.shape[1] % STEP == 0 or whole.shape[1] == 2000
+        assert whole.size <= TOKENS + STEP * len(batch) or len(batch) == 1
         for row, place in zip(whole, batch, strict=True):
             assert row[: len(arrays[place])].tolist() == arrays[place].tolist()
             assert (row[len(arrays[place]) :] == -1).all()
@@ -35,9 +36,13 @@ def test_few_short_inputs_are_one_batch() -> None:
     assert len(list(together(drawn(16, 30), 16))) == 1
 
 
+def test_no_input_is_padded_beyond_what_the_network_takes() -> None:
+    assert padded([np.ones(9, np.int32)], (10,)).shape == (1, 10)
+
+
 def test_windows_are_padded_on_both_axes() -> None:
-    whole = padded([np.ones((2, 3), np.int32), np.ones((1, 5), np.int32)])
-    assert whole.shape == (2, 2, 5)
+    whole = padded([np.ones((2, 3), np.int32), np.ones((1, 5), np.int32)], (4, 64))
+    assert whole.shape == (2, 2, 8)
     assert int((whole == 1).sum()) == 11
 
 
@@ -46,7 +51,7 @@ def test_inputs_of_one_shape_keep_their_order() -> None:
     assert list(in_order(0, 2)) == []
 
 
-@pytest.mark.parametrize(("waiting", "sizes"), [(2, [1, 1]), (8, [4, 4]), (30, [15, 15]), (32, [16, 16])])
+@pytest.mark.parametrize(("waiting", "sizes"), [(2, [1, 1]), (8, [4, 4]), (12, [8, 4]), (32, [16, 16])])
 def test_threads_that_are_free_share_what_waits(waiting: int, sizes: list[int]) -> None:
     seen: list[int] = []
     both = threading.Barrier(2, timeout=30)

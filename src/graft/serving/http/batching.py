@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from graft.serving.http.faults import Refused, busy, late
+from graft.serving.http.lengths import power
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -151,7 +152,8 @@ class Batcher(Generic[J, R]):
         waiting = len(self._queue)
         fair = -(-waiting // max(1, len(self._threads) - self._busy))
         # Under load it takes some at once even where they are run one by one: it wakes the loop once for all of them.
-        return min(waiting, max(min(self.batch, fair), min(SHARE, waiting // len(self._threads))))
+        wanted = max(min(self.batch, fair), min(SHARE, waiting // len(self._threads)))
+        return min(waiting, power(wanted)) if waiting else 0
 
 
 def _tell(some: "Sequence[tuple[asyncio.Future[R | Exception], R | Exception]]") -> None:

@@ -204,12 +204,15 @@ class Served:
             return error
 
     def _run(self, given: Sequence[Row]) -> list[Outcome]:
-        arrays, size = [one.array for one in given], self.runner.batch
+        arrays, size, varies = [one.array for one in given], self.runner.batch, self.exported.varies
         found: dict[int, Outcome] = {}
-        for places in together(arrays, size) if self.exported.varies else in_order(len(arrays), size):
+        for places in together(arrays, size) if varies else in_order(len(arrays), size):
+            some = [arrays[one] for one in places]
             told = [one for place in places if (one := given[place].beside) is not None]
             beside = np.stack(told) if told else None
-            logits, *features = self.runner.run(padded([arrays[one] for one in places]), beside)
+            logits, *features = self.runner.run(
+                padded(some, self.preprocess.shape) if varies else np.stack(some), beside
+            )
             for row, place in enumerate(places):
                 found[place] = Outcome(logits[row], features[0][row] if features else None)
         return [found[place] for place in range(len(given))]
