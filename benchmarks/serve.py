@@ -220,12 +220,8 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.litserve and not asked.inputs.is_dir():
         parser.error("the application for LitServe takes photos: give a folder of them")
-    if asked.inputs.is_dir():
-        contents = [one.read_bytes() for one in sorted(asked.inputs.rglob("*.jpg"))[:64]]
-        requests = [raw("/predict", one) for one in contents]
-    else:
-        contents = [one.encode() for one, _ in texts.rows(asked.inputs)[:256]]
-        requests = [text("/predict", one) for one in contents]
+    contents = texts.contents(asked.inputs)
+    requests = [(raw if asked.inputs.is_dir() else text)("/predict", one) for one in contents]
     words = [sys.executable, "-m", "graft", "serve", str(asked.file), "--no-key", "--port", str(PORT)]
     for start in ("first", "second"):
         server, ready = started(words, "Serving")

@@ -1,6 +1,7 @@
 """The server under attack and overload: every part prints a line and says whether it held. Needs the extra ``serve``.
 
-``python -m benchmarks.siege model.onnx photos/ --minutes 10 --mutations 10000 --connections 10000`` is the whole of it.
+``python -m benchmarks.siege model.onnx photos/ --minutes 10 --mutations 10000 --connections 10000`` is the whole of it;
+in the place of the folder of photos a table of texts will do.
 """
 
 import argparse
@@ -22,6 +23,7 @@ import numpy as np
 import psutil
 
 from benchmarks import mutations
+from benchmarks.texts import contents
 
 PATIENCE = 40.0
 """Seconds after which a request counts as hanging: more than twice what any of the server's limits takes."""
@@ -47,9 +49,13 @@ class Target:
     key: str | None
     name: str
     process: psutil.Process
+    texts: bool = False
+    """Whether it takes texts, not photos."""
 
-    def post(self, content: bytes, path: str = "/predict", kind: str = "image/jpeg") -> bytes:
-        """Return a request with a photo."""
+    def post(self, content: bytes, path: str = "/predict") -> bytes:
+        """Return a request with one input."""
+        kind = "application/json" if self.texts else "image/jpeg"
+        content = json.dumps({"text": content.decode()}).encode() if self.texts else content
         key = f"Authorization: Bearer {self.key}\r\n" if self.key else ""
         head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{key}Content-Type: {kind}\r\n"
         return f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content
@@ -80,7 +86,7 @@ async def read(reader: asyncio.StreamReader) -> Reply:
 
 
 @contextmanager
-def served(model: Path, *more: str) -> Iterator[Target]:
+def served(model: Path, *more: str, texts: bool = False) -> Iterator[Target]:
     """Start a server in a process of its own; it is stopped at the end."""
     words = [sys.executable, "-m", "graft", "serve", f"net={model}", "--port", "0", "--json", *more]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
@@ -88,13 +94,13 @@ def served(model: Path, *more: str) -> Iterator[Target]:
     try:
         told = json.loads(process.stdout.readline())
         port = int(told["address"].rstrip("/").rpartition(":")[2])
-        yield Target(port, told["key"], "net", psutil.Process(process.pid))
+        yield Target(port, told["key"], "net", psutil.Process(process.pid), texts)
     finally:
         process.terminate()
         process.wait(60)
 
 
-def offline(model: Path, photos: list[bytes]) -> list[dict[str, float]]:
+def offline(model: Path, inputs: list[bytes]) -> list[dict[str, float]]:
     """Return the probabilities of each photo's most probable classes, without a server."""
     from graft.serving.http.metrics import Metrics
     from graft.serving.http.served import Input, Outcome, load
@@ -102,7 +108,7 @@ def offline(model: Path, photos: list[bytes]) -> list[dict[str, float]]:
 
     one = load("net", model, limits=Limits(), metrics=Metrics())
     found = []
-    for content in photos:
+    for content in inputs:
         (outcome,) = one.work([Input(content)])
         assert isinstance(outcome, Outcome)
         found.append({top["label"]: top["probability"] for top in one.answer(outcome)["top"]})
@@ -116,23 +122,23 @@ def right(reply: Reply, wanted: dict[str, float]) -> bool:
     return abs(told["probability"] - wanted.get(told["label"], -1.0)) <= NEAR
 
 
-async def capacity(target: Target, photos: list[bytes], seconds: float) -> float:
+async def capacity(target: Target, inputs: list[bytes], seconds: float) -> float:
     """Return how many requests a second are answered when 16 clients wait for each answer."""
     until, count = time.perf_counter() + seconds, 0
 
     async def client(number: int) -> None:
         nonlocal count
         while time.perf_counter() < until:
-            reply = await target.ask(target.post(photos[(number + count) % len(photos)]))
+            reply = await target.ask(target.post(inputs[(number + count) % len(inputs)]))
             count += reply.status == 200
 
     await asyncio.gather(*(client(number) for number in range(16)))
     return count / seconds
 
 
-async def overload(target: Target, photos: list[bytes], wanted: list[dict[str, float]], seconds: float) -> bool:
+async def overload(target: Target, inputs: list[bytes], wanted: list[dict[str, float]], seconds: float) -> bool:
     """Ask twice as much as can be answered: all else is 503 with Retry-After, no answer is wrong, memory is flat."""
-    rate = 2 * await capacity(target, photos, min(5.0, seconds))
+    rate = 2 * await capacity(target, inputs, min(5.0, seconds))
     statuses: Counter[int] = Counter()
     wrong = unsaid = 0
     memory: list[float] = []
@@ -140,13 +146,13 @@ async def overload(target: Target, photos: list[bytes], wanted: list[dict[str, f
     async def one(number: int) -> None:
         nonlocal wrong, unsaid
         try:
-            reply = await target.ask(target.post(photos[number % len(photos)]))
+            reply = await target.ask(target.post(inputs[number % len(inputs)]))
         except TimeoutError:
             statuses[-1] += 1
             return
         statuses[reply.status] += 1
         if reply.status == 200:
-            wrong += not right(reply, wanted[number % len(photos)])
+            wrong += not right(reply, wanted[number % len(inputs)])
         elif reply.status == 503:
             unsaid += b"retry-after:" not in reply.head.lower()
 
@@ -172,17 +178,17 @@ async def overload(target: Target, photos: list[bytes], wanted: list[dict[str, f
     return held
 
 
-async def leaving(target: Target, photos: list[bytes], crowd: int = 32) -> bool:
+async def leaving(target: Target, inputs: list[bytes], crowd: int = 32) -> bool:
     """Send SIGTERM while requests are half sent and others are worked on: each that was begun is answered."""
     begun = []
     for number in range(crowd):
         reader, writer = await asyncio.open_connection("127.0.0.1", target.port)
-        request = target.post(photos[number % len(photos)])
+        request = target.post(inputs[number % len(inputs)])
         writer.write(request[: len(request) if number % 2 else -10])
         begun.append((reader, writer, b"" if number % 2 else request[-10:]))
     # Until the server has read the heads; what has not reached it is not accepted.
     await asyncio.sleep(1.0)
-    more = [asyncio.create_task(target.ask(target.post(photos[0]))) for _ in range(crowd)]
+    more = [asyncio.create_task(target.ask(target.post(inputs[0]))) for _ in range(crowd)]
     await asyncio.sleep(0.02)
     target.process.send_signal(signal.SIGTERM)
     answered = 0
@@ -198,7 +204,7 @@ async def leaving(target: Target, photos: list[bytes], crowd: int = 32) -> bool:
     return answered == crowd and ended and set(late) <= {0, 200, 503}
 
 
-async def killed(target: Target, photos: list[bytes]) -> bool:
+async def killed(target: Target, inputs: list[bytes]) -> bool:
     """Kill the worker: another takes its place."""
     before = target.process.children()
     before[0].kill()
@@ -206,7 +212,7 @@ async def killed(target: Target, photos: list[bytes]) -> bool:
     reply = Reply(0, b"", b"")
     while reply.status != 200 and time.perf_counter() - start < 60:
         try:
-            reply = await target.ask(target.post(photos[0]), 30)
+            reply = await target.ask(target.post(inputs[0]), 30)
         except (TimeoutError, OSError):
             await asyncio.sleep(0.1)
     fresh = {one.pid for one in target.process.children()} - {one.pid for one in before}
@@ -214,11 +220,11 @@ async def killed(target: Target, photos: list[bytes]) -> bool:
     return reply.status == 200 and bool(fresh)
 
 
-async def mutated(target: Target, photos: list[bytes], count: int, seed: int = 0) -> bool:
+async def mutated(target: Target, inputs: list[bytes], count: int, seed: int = 0) -> bool:
     """Send so many changed requests: no 500, none that hangs."""
     statuses: Counter[int] = Counter()
     bad: list[tuple[str, bytes]] = []
-    waiting = islice(mutations.requests(photos, target.name, target.key, seed), count)
+    waiting = islice(mutations.requests(inputs, target.name, target.key, seed), count)
 
     async def client() -> None:
         for kind, request in waiting:
@@ -231,7 +237,7 @@ async def mutated(target: Target, photos: list[bytes], count: int, seed: int = 0
                 bad.append((kind, request))
 
     await asyncio.gather(*(client() for _ in range(64)))
-    alive = (await target.ask(target.post(photos[0]))).status == 200
+    alive = (await target.ask(target.post(inputs[0]))).status == 200
     told = ", ".join(f"{'closed' if status == 0 else status}: {n}" for status, n in sorted(statuses.items()))
     print(f"mutations: n = {count:,}: {told}; failures {len(bad)}; alive: {alive}")
     for kind, request in bad[:3]:
@@ -239,7 +245,7 @@ async def mutated(target: Target, photos: list[bytes], count: int, seed: int = 0
     return not bad and alive
 
 
-async def crowded(target: Target, photos: list[bytes], count: int) -> bool:
+async def crowded(target: Target, inputs: list[bytes], count: int) -> bool:
     """Open so many connections that say nothing or half a head: others are answered, and the idle are cut off."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -260,7 +266,7 @@ async def crowded(target: Target, photos: list[bytes], count: int) -> bool:
             held.append(one)
     during = target.memory()
     start = time.perf_counter()
-    reply = await target.ask(target.post(photos[0]))
+    reply = await target.ask(target.post(inputs[0]))
     took = time.perf_counter() - start
     async with asyncio.timeout(90):
         await asyncio.gather(*(reader.read() for reader, _ in held), return_exceptions=True)
@@ -274,19 +280,21 @@ async def crowded(target: Target, photos: list[bytes], count: int) -> bool:
     return reply.status == 200 and refused == 0
 
 
-async def slow(target: Target, photos: list[bytes], crowd: int) -> bool:
+async def slow(target: Target, inputs: list[bytes], crowd: int) -> bool:
     """Have clients send a byte now and then: they are cut off, and others are answered meanwhile."""
 
     async def drip() -> int:
         reader, writer = await asyncio.open_connection("127.0.0.1", target.port)
-        request = target.post(photos[0])
-        begun = len(request) - len(photos[0]) // 2
+        request = target.post(inputs[0])
+        begun = len(request) - len(inputs[0]) // 2
         writer.write(request[:begun])
+        # So that a short one, too, would take longer than the server has patience.
+        pause = max(0.2, PATIENCE / (len(request) - begun))
 
         async def more() -> None:
             for place in range(begun, len(request)):
                 writer.write(request[place : place + 1])
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(pause)
 
         task = asyncio.create_task(more())
         try:
@@ -301,7 +309,7 @@ async def slow(target: Target, photos: list[bytes], crowd: int) -> bool:
     drips = [asyncio.create_task(drip()) for _ in range(crowd)]
     await asyncio.sleep(0.3)
     start = time.perf_counter()
-    reply = await target.ask(target.post(photos[0]))
+    reply = await target.ask(target.post(inputs[0]))
     took = time.perf_counter() - start
     statuses = Counter(await asyncio.gather(*drips))
     print(f"slow clients: {crowd}: {dict(statuses)}; another was answered {reply.status} in {took:.2f} s meanwhile")
@@ -311,24 +319,26 @@ async def slow(target: Target, photos: list[bytes], crowd: int) -> bool:
 def main() -> int:
     """Run all parts; the exit code is 1 where one did not hold."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("model", type=Path, help="an ONNX file of `graft export`, of photos")
-    parser.add_argument("photos", type=Path, help="a folder with JPEG photos, also below")
+    parser.add_argument("model", type=Path, help="an ONNX file of `graft export`, of photos or texts")
+    parser.add_argument(
+        "inputs", type=Path, help="a folder with JPEG photos, also below, or a table with a column text"
+    )
     parser.add_argument("--minutes", type=float, default=1.0, help="of overload")
     parser.add_argument("--mutations", type=int, default=1000)
     parser.add_argument("--connections", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
-    photos = [one.read_bytes() for one in sorted(asked.photos.rglob("*.jpg"))[:64]]
-    wanted = offline(asked.model, photos)
+    inputs, texts = contents(asked.inputs), not asked.inputs.is_dir()
+    wanted = offline(asked.model, inputs)
     held = {}
-    with served(asked.model, "--queue", "64") as target:
-        held["overload"] = asyncio.run(overload(target, photos, wanted, 60 * asked.minutes))
-        held["mutations"] = asyncio.run(mutated(target, photos, asked.mutations, asked.seed))
-        held["connections"] = asyncio.run(crowded(target, photos, asked.connections))
-        held["slow clients"] = asyncio.run(slow(target, photos, 50))
-        held["SIGTERM"] = asyncio.run(leaving(target, photos))
-    with served(asked.model, "--workers", "1") as target:
-        held["SIGKILL"] = asyncio.run(killed(target, photos))
+    with served(asked.model, "--queue", "64", texts=texts) as target:
+        held["overload"] = asyncio.run(overload(target, inputs, wanted, 60 * asked.minutes))
+        held["mutations"] = asyncio.run(mutated(target, inputs, asked.mutations, asked.seed))
+        held["connections"] = asyncio.run(crowded(target, inputs, asked.connections))
+        held["slow clients"] = asyncio.run(slow(target, inputs, 50))
+        held["SIGTERM"] = asyncio.run(leaving(target, inputs))
+    with served(asked.model, "--workers", "1", texts=texts) as target:
+        held["SIGKILL"] = asyncio.run(killed(target, inputs))
     print("held: " + ", ".join(f"{name} {'yes' if good else 'NO'}" for name, good in held.items()))
     return 0 if all(held.values()) else 1
 
