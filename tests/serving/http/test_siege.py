@@ -141,12 +141,11 @@ def test_workers_that_cannot_start_are_told_of(tmp_path):
 
 
 def test_texts_are_besieged_too(tmp_path):
-    with running({"net": letter_net(tmp_path / "net.onnx")}, body_seconds=0.5) as (client, _):
-        target = siege.Target(client.base_url.port, KEY, "net", psutil.Process())
-        words = [b"some small words", b"LOUD WORDS OF MORE LETTERS"]
-
-        async def alive():
-            return (await target.ask(target.post(words[0], kind="text/plain"))).status
-
-        asyncio.run(siege.mutated(target, words, 200, seed=2))
-        assert asyncio.run(alive()) == 200
+    file = letter_net(tmp_path / "net.onnx")
+    words = [b"some small words", b"LOUD WORDS OF MORE LETTERS"]
+    wanted = siege.offline(file, words)
+    with running({"net": file}, queue=8, body_seconds=0.5) as (client, _):
+        target = siege.Target(client.base_url.port, KEY, "net", psutil.Process(), texts=True)
+        assert asyncio.run(siege.mutated(target, words, 200, seed=2))
+        assert asyncio.run(siege.overload(target, words, wanted, 1.0))
+        assert asyncio.run(siege.slow(target, words, 10))
