@@ -55,25 +55,26 @@ def load(port: int, requests: list[bytes], crowd: int, seconds: float = SECONDS)
     return len(times) / (time.perf_counter() - start), times, len(bad)
 
 
+def _post(path: str, kind: str, body: bytes) -> bytes:
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {kind}\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
 def raw(path: str, content: bytes) -> bytes:
     """Return a request whose body is a photo."""
-    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/jpeg\r\n"
-    return f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content
+    return _post(path, "image/jpeg", content)
 
 
 def form(path: str, content: bytes) -> bytes:
     """Return a request whose body is a form with a photo."""
     body = b'--xx\r\nContent-Disposition: form-data; name="request"; filename="a.jpg"\r\n'
     body += b"Content-Type: image/jpeg\r\n\r\n" + content + b"\r\n--xx--\r\n"
-    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=xx\r\n"
-    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    return _post(path, "multipart/form-data; boundary=xx", body)
 
 
 def text(path: str, content: bytes) -> bytes:
     """Return a request whose body is a text, as JSON."""
-    body = json.dumps({"text": content.decode()}).encode()
-    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    return _post(path, "application/json", json.dumps({"text": content.decode()}).encode())
 
 
 class Bare:

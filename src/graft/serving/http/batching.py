@@ -58,7 +58,6 @@ class Batcher(Generic[J, R]):
     """Returns the result of each job, or why there is none; it may be given more than a batch."""
     batch: int
     threads: int
-    wait: float = WAIT
     _queue: "deque[_Asked[J, R]]" = field(default_factory=deque)
     _come: threading.Condition = field(default_factory=threading.Condition)
     _busy: int = 0
@@ -142,7 +141,7 @@ class Batcher(Generic[J, R]):
 
     def _await_more(self) -> None:
         """Wait until a batch is full, or none come any more."""
-        until, before = time.monotonic() + self.wait, 0
+        until, before = time.monotonic() + WAIT, 0
         while before < len(self._queue) < self.batch and not self._closed and time.monotonic() < until:
             before = len(self._queue)
             self._come.wait(PAUSE)

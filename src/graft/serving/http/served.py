@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from graft import preprocess, tasks
+from graft.arrays import stacked
 from graft.doubt.judging import Verdict
 from graft.errors import ArtifactError, GraftError, UnreadableInputError, must
 from graft.exemplars import Exemplars
@@ -96,9 +97,8 @@ class Served:
 
     def __post_init__(self) -> None:
         """Start the threads."""
-        # One thread more than the runtime computes on decodes meanwhile; of tokens it would only make batches smaller.
-        tokens = self.exported.varies and np.dtype(self.exported.dtype).kind != "f"
-        self.batcher = Batcher(self.work, self.runner.batch, self.runner.lanes + (not tokens))
+        # One thread more than the runtime computes on decodes meanwhile; of texts it would only make batches smaller.
+        self.batcher = Batcher(self.work, self.runner.batch, self.runner.lanes + (not self.exported.varies))
         self.batcher.start()
 
     @property
@@ -210,9 +210,8 @@ class Served:
             some = [arrays[one] for one in places]
             told = [one for place in places if (one := given[place].beside) is not None]
             beside = np.stack(told) if told else None
-            logits, *features = self.runner.run(
-                padded(some, self.preprocess.shape) if varies else np.stack(some), beside
-            )
+            inputs = padded(some, self.preprocess.shape) if varies else stacked(some)
+            logits, *features = self.runner.run(inputs, beside)
             for row, place in enumerate(places):
                 found[place] = Outcome(logits[row], features[0][row] if features else None)
         return [found[place] for place in range(len(given))]
